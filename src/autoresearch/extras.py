@@ -23,6 +23,7 @@ EXTRAS = MappingProxyType(
         "mlflow": "mlflow",
         "numpy": "search",
         "starlette": "dashboard",
+        "trackio": "trackio",
         "uvicorn": "dashboard",
         "wandb": "wandb",
     }

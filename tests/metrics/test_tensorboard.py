@@ -16,7 +16,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.tensorboard import TensorBoardSource, WireError, fields, masked_crc32c, scalars_of
+from autoresearch.machine.tfrecord import masked_crc32c
+from autoresearch.metrics.tensorboard import TensorBoardSource, WireError, fields, scalars_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_logs"
 

@@ -157,7 +157,7 @@ def test_no_tracker_hears_a_secret(night, lab):
 @pytest.mark.parametrize(
     ("trackers", "told"),
     [
-        (["mlflo"], "there is no tracker 'mlflo'; choose one of: mlflow, notices, wandb"),
+        (["mlflo"], "there is no tracker 'mlflo'; choose one of: mlflow, notices, tensorboard, trackio, wandb"),
         ([{"type": "wandb", "projcet": "x"}], "the wandb tracker has no option 'projcet'; did you mean 'project'?"),
         ([{"type": "wandb", "project": "hf_" + 4 * "QwErTyUi"}], "trackers[0].project"),
     ],

@@ -1,15 +1,18 @@
 """Our trackers with their real packages, which work without a server and without a key."""
 
+import json
+import os
 import sqlite3
 import struct
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autoresearch.testing.trackers import TrackerContract, a_campaign, tell
+from autoresearch.testing.trackers import CAMPAIGN, IDEA, TrackerContract, a_campaign, tell
 
 pytestmark = [pytest.mark.full, pytest.mark.trackers, pytest.mark.filterwarnings("default")]
 
@@ -85,6 +88,101 @@ class TestWandb(TrackerContract):
         ]
         assert 'summary status "keep"' in found
         assert "summary value 0.75" in found
+
+
+class TestTensorBoard(TrackerContract):
+    """Event files, read with TensorBoard's own package."""
+
+    @pytest.fixture(autouse=True)
+    def package(self):
+        pytest.importorskip("tensorboard", reason="needs tensorboard: pip install tensorboard")
+
+    @pytest.fixture
+    def make(self, tmp_path):
+        from autoresearch.trackers.event_files import TensorBoardTracker
+
+        return lambda: TensorBoardTracker(options={"folder": tmp_path})
+
+    @pytest.fixture
+    def shown(self, tmp_path):
+        return lambda: "\n".join(map(repr, board(tmp_path)))
+
+    def test_settings_are_hyperparameters_and_a_curve_a_scalar(self, make, tmp_path):
+        """What the page promises, as TensorBoard's own reader and its hparams plugin have it."""
+        tell(make(), a_campaign())
+        found = board(tmp_path)
+        assert (IDEA, "override.lr", "0.1") in found
+        assert (IDEA, "status", "keep") in found
+        assert {(IDEA, "accuracy.seed-42", 1, 0.6), (IDEA, "accuracy.seed-42", 2, 0.75)} <= set(found)
+        assert (IDEA, "ended", 1) in found
+
+
+def board(folder: Path) -> list[tuple[object, ...]]:
+    """Hyperparameters and scalars of every run below a folder, and how it ended."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
+
+    found: list[tuple[object, ...]] = []
+    for file in sorted(folder.rglob("*tfevents*")):
+        read, run = EventAccumulator(str(file)), file.parent.name
+        read.Reload()
+        told = read.PluginTagToContent("hparams")
+        start = metadata.parse_session_start_info_plugin_data(told[metadata.SESSION_START_INFO_TAG])
+        end = metadata.parse_session_end_info_plugin_data(told[metadata.SESSION_END_INFO_TAG])
+        found += [(run, name, start.hparams[name].string_value) for name in sorted(start.hparams)]
+        found.append((run, "ended", end.status))
+        for tag in read.Tags()["scalars"]:
+            found += [(run, tag, one.step, round(one.value, 6)) for one in read.Scalars(tag)]
+    return found
+
+
+class TestTrackio(TrackerContract):
+    """A project on this machine, in the SQLite file that Trackio keeps of it."""
+
+    @pytest.fixture(autouse=True)
+    def package(self, tmp_path_factory):
+        if "TRACKIO_DIR" not in os.environ:  # read when the package is imported, once for all tests
+            os.environ["TRACKIO_DIR"] = str(tmp_path_factory.mktemp("trackio"))
+        pytest.importorskip("trackio", reason="needs trackio: pip install '.[trackio]'")
+
+    @pytest.fixture
+    def make(self, tmp_path):
+        from autoresearch.trackers.trackio import TrackioTracker
+
+        return lambda: TrackioTracker(options={"folder": tmp_path, "project": project(tmp_path)})
+
+    @pytest.fixture
+    def shown(self, tmp_path):
+        return lambda: "\n".join(map(repr, logged(project(tmp_path))))
+
+    def test_a_verdict_is_the_last_entry_and_a_curve_is_metrics(self, make, tmp_path):
+        """What the page promises: a group for the campaign, the config, the curve of a seed, the verdict."""
+        tell(make(), a_campaign())
+        found = logged(project(tmp_path))
+        assert (IDEA, "config", "_Group", CAMPAIGN) in found
+        assert (IDEA, "config", "override.lr", "0.1") in found
+        assert {(IDEA, 1, "accuracy.seed-42", 0.6), (IDEA, 2, "accuracy.seed-42", 0.75)} <= set(found)
+        assert (IDEA, 2, "status", "keep") in found
+
+
+def project(folder: Path) -> str:
+    """A project of a test's own."""
+    return f"t{sha256(str(folder).encode()).hexdigest()[:12]}"
+
+
+def logged(name: str) -> list[tuple[object, ...]]:
+    """Config and entries of every run of a project, without times and who logged; none where nothing was told."""
+    database = Path(os.environ["TRACKIO_DIR"]) / f"{name}.db"
+    if not database.exists():
+        return []
+    found: list[tuple[object, ...]] = []
+    with sqlite3.connect(database) as opened:
+        for run, config in opened.execute("select run_name, config from configs"):
+            own = {key: value for key, value in json.loads(config).items() if key not in {"_Created", "_Username"}}
+            found += [(run, "config", key, value) for key, value in own.items()]
+        for run, step, metrics in opened.execute("select run_name, step, metrics from metrics"):
+            found += [(run, step, key, value) for key, value in json.loads(metrics).items()]
+    return sorted(found, key=repr)
 
 
 def words(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ the campaign's folder, so that the next controller goes on there.
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -16,7 +16,7 @@ from typing import Any
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine.context import Context
-from autoresearch.errors import AutoresearchError, StorageError
+from autoresearch.errors import AutoresearchError, CampaignError, StorageError
 from autoresearch.experiment.events import Event
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
@@ -76,6 +76,33 @@ def call(campaign: CampaignConfig, paths: CampaignPaths, text: str) -> None:
     until = time.monotonic() + _PATIENCE_S
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
+
+
+def tell_all(campaign: CampaignConfig, paths: CampaignPaths, kind: str, options: Mapping[str, Any]) -> tuple[int, Path]:
+    """Tell one tracker the whole journal, now; how many events, and where the tracker keeps files of its own.
+
+    Raises:
+        CampaignError: It is for what happens now only, or it could not be told.
+        PluginError: There is no tracker of that name.
+    """
+    own = next((spec.options() for spec in campaign.trackers if spec.type == kind), {})
+    given = {"folder": paths.tracker(kind), **own, **options}
+    tracker, redactor = _maker(kind, given)(), environment.of_repository(paths.root)
+    if isinstance(tracker, Alerting):
+        raise CampaignError(f"{kind} calls people for what happens now; a campaign cannot be told to it afterwards")
+    events = Journal(paths.journal).read()
+    try:
+        for event in events:
+            tracker.tell(without_secrets(event, redactor))
+        if isinstance(tracker, Closing):
+            tracker.close()
+    except AutoresearchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise CampaignError(
+            f"tracker {kind} could not be told: {_said(error)}; what it has shown already stays"
+        ) from error
+    return len(events), Path(given["folder"])
 
 
 class Tracking:

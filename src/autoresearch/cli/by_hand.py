@@ -3,6 +3,8 @@
 `autoresearch reproduce N`: repeat a recorded run (same commit, same seed) and compare the result.
 
 `autoresearch adopt`: make one clean branch of what was kept, and the text of a pull request.
+
+`autoresearch export`: tell a campaign to a tracker afterwards, or put what reproduces a claim into one file.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
 
 if TYPE_CHECKING:
+    from autoresearch.campaign.afterwards.reproduction import Reproduction
+    from autoresearch.campaign.afterwards.result import Adopted
     from autoresearch.campaign.by_hand import ByHand, Onlooker
     from autoresearch.campaign.campaign import Campaign
-    from autoresearch.campaign.result import Adopted, Reproduction
     from autoresearch.campaign.status import DrivenExperiment
     from autoresearch.experiment.hypothesis import Hypothesis
 
@@ -140,14 +143,14 @@ def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_reproduce(args: argparse.Namespace) -> int:
     """Make the run again, wait for it, and compare; 1 when it is not reproduced."""
-    from autoresearch.campaign import result  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.afterwards import reproduction  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args).bound()
     index = campaign.number(args.index)
     if args.dry_run:
-        output.say(result.rehearse(campaign, index, args.run).text)
+        output.say(reproduction.rehearse(campaign, index, args.run).text)
         return 0
-    made = result.reproduce(campaign, index, args.run, _waiting(quiet=args.json))
+    made = reproduction.reproduce(campaign, index, args.run, _waiting(quiet=args.json))
     output.emit(made) if args.json else output.say(_text(index, made))
     return 0 if made.agreement.holds else 1
 
@@ -172,6 +175,7 @@ def _text(index: int, made: Reproduction) -> str:
         ("recorded", plain_text.number(agreement.recorded) or "no value"),
         ("again", f"{plain_text.number(agreement.again) or 'no value'} ({found.completion})"),
         ("outcome", agreement.sentence),
+        ("not as it was", "\n".join(made.drift) or "nothing: platform, Python, packages, variables and command are"),
         ("note", found.note),
         ("files", str(made.folder)),
     ]
@@ -191,7 +195,7 @@ def add_adopt_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_adopt(args: argparse.Namespace) -> int:
     """Make the branch and say how to take it over."""
-    from autoresearch.campaign import result  # noqa: PLC0415 - as above
+    from autoresearch.campaign.afterwards import result  # noqa: PLC0415 - as above
 
     campaign = campaign_of(args).bound()
     made = result.adopt(campaign, None if args.index is None else campaign.number(args.index))
@@ -215,3 +219,39 @@ def _adopted_text(made: Adopted) -> str:
         ("by hand", made.by_hand),
     ]
     return plain_text.entries(rows, output.terminal_width())
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `export`."""
+    parser.add_argument(
+        "index",
+        nargs="?",
+        metavar="N",
+        help="bundle: the experiment, by number or name (default: the best's last change)",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--to", metavar="TRACKER", help="tell the whole campaign to a tracker, such as wandb or mlflow")
+    what.add_argument("--bundle", type=Path, metavar="FILE", help="write one file with what reproduces a claim")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="to: an option of the tracker; repeat for more"
+    )
+    campaign_arguments(parser, json=True)
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Tell the tracker, or write the bundle and say what to do with it."""
+    from autoresearch.campaign.afterwards import taking_home  # noqa: PLC0415 - as above
+
+    campaign = campaign_of(args).bound()
+    index = None if args.index is None else campaign.number(args.index)
+    if args.to:
+        if index is not None:
+            raise UsageError("a tracker is told the whole campaign; leave the number out")
+        told = taking_home.tell(campaign, args.to, taking_home.options_of(args.set))
+        text = f"{told.campaign}: {told.events} events told to {told.tracker}; its own files are in {told.folder}"
+        output.emit(told) if args.json else output.say(text)
+        return 0
+    made = taking_home.bundle(campaign, args.bundle, index)
+    lines = (f"{made.file}: {made.megabytes:.1f} MB, claim of #{made.index}", "whoever gets it types:", *made.commands)
+    output.emit(made) if args.json else output.say("\n  ".join(lines))
+    return 0

@@ -44,6 +44,7 @@ COMMANDS = {
     "ledger": "the table of all attempts; check and rebuild it",
     "reproduce": "repeat a recorded run (same commit, same seed) and compare the result",
     "adopt": "make one clean branch of what was kept, and the text of a pull request",
+    "export": "tell a campaign to a tracker afterwards, or put what reproduces a claim into one file",
     "report": "write the report and print its path",
     "recipe": "show how a recipe is composed, its metric, cost and health",
     "simulate": "compare verdict policies on simulated campaigns",
@@ -63,7 +64,7 @@ GROUPS = {
     "begin": ("demo", "init", "plan", "run", "doctor"),
     "look": ("list", "compare", "status", "watch", "dashboard", "show", "log", "diff", "ledger", "report", "session"),
     "steer": ("pause", "resume", "extend", "steer", "cancel", "stop", "approve", "deny", "overrule"),
-    "by hand": ("experiment", "reproduce", "adopt", "gc"),
+    "by hand": ("experiment", "reproduce", "adopt", "export", "gc"),
     "without a campaign": ("recipe", "simulate", "skill", "mcp", "help", "completion"),
 }
 """The same commands as `help` has them."""
@@ -71,7 +72,7 @@ GROUPS = {
 MODULES = {
     "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "simulate"),
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop", "cancel"),
-    "by_hand": ("experiment", "reproduce", "adopt"),
+    "by_hand": ("experiment", "reproduce", "adopt", "export"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
     "overview": ("list", "dashboard", "compare", "gc", "help", "completion", "recipe"),
 }

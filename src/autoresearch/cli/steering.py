@@ -343,7 +343,7 @@ def add_extend_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_extend(args: argparse.Namespace) -> int:
     """Grant more, and say what is left now."""
-    from autoresearch.campaign import result  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.afterwards import result  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args).bound()
     state = result.extend(campaign, args.more)

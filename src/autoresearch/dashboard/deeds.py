@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autoresearch.campaign import consent, opening, result
+from autoresearch.campaign import consent, opening
+from autoresearch.campaign.afterwards import result
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.status import CampaignStatus
 from autoresearch.dashboard.forms import Deeds

@@ -1,6 +1,7 @@
 """From a commit to the end of its run: plan, write down the request as it is sent, submit, follow, end."""
 
 import json
+import os
 import platform
 import shlex
 import time
@@ -24,6 +25,7 @@ from autoresearch.experiment.events import (
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.git.call import is_about_room
+from autoresearch.guards.installed import packages, places
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.launcher import Rehearsal
 from autoresearch.records import volume
@@ -56,6 +58,7 @@ def _environment(ctx: Context, job: Job) -> Mapping[str, object]:
         "host": platform.node(),
         "platform": platform.platform(),
         "python": platform.python_version(),
+        "packages": packages(places(Path(job.directory), job.argv, {**os.environ, **job.env}, ctx.paths.root)),
     }
 
 

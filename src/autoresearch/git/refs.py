@@ -158,6 +158,16 @@ def tracked(repo: Path, paths: Sequence[str]) -> frozenset[str]:
     return frozenset(path for path in paths if any(one == path or one.startswith(f"{path}/") for one in found))
 
 
+def known(repo: Path, ref: str) -> bool:
+    """Whether there is a ref of this full name."""
+    return ask(repo, "rev-parse", "--verify", "--quiet", ref) is not None
+
+
+def bundle(repo: Path, file: Path, found: Sequence[str]) -> None:
+    """Write refs with all of their history into one file, from which git fetches as from a repository."""
+    call(repo, "bundle", "create", "--quiet", str(file), *found)
+
+
 def branches(repo: Path, prefix: str = PREFIX) -> dict[str, str]:
     """Every branch below `prefix` (a whole path component) with its commit, sorted by name."""
     refs = call(repo, "for-each-ref", "--format=%(objectname) %(refname)", HEADS + prefix.rstrip("/")).text

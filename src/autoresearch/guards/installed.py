@@ -87,6 +87,16 @@ def places(tree: Path, command: Sequence[str], env: Mapping[str, str], checkout:
     return tuple(path for path in real if path != own and not path.startswith(f"{own}/"))
 
 
+def packages(folders: Sequence[str]) -> dict[str, str]:
+    """What is installed in folders of packages: the version by name, as their `*.dist-info` folders are called."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        for one in sorted(Path(folder).glob("*.dist-info")):
+            name, _, version = one.name.removesuffix(".dist-info").partition("-")
+            found.setdefault(name.lower().replace("_", "-"), version)
+    return found
+
+
 def _libraries(top: Path) -> Iterator[Path]:
     """Where an installation keeps packages; of an environment its programs too, which start them."""
     if (top / _MADE).is_file():

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from autoresearch.machine.tfrecord import masked_crc32c
 from autoresearch.metrics.record_file import RecordFile, WireError, fields, followed, varint
 from autoresearch.metrics.safe_read import PointsOfFile, ends, files_below, joined, refuse_unknown
 from autoresearch.run.measurement import Readings
@@ -163,25 +164,3 @@ def _whole_number(value: int | bytes) -> float | None:
     if isinstance(value, bytes) and end != len(value):
         return None
     return float(number - 2**64 if number >= 2**63 else number)
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC = _crc_table()
-
-
-def masked_crc32c(data: bytes) -> int:
-    """CRC-32C (Castagnoli, RFC 3720 appendix B.4) rotated and offset the way TFRecord stores it."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _CRC[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

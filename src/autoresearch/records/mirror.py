@@ -10,6 +10,9 @@ git fetch origin 'refs/autoresearch/*:refs/autoresearch/*'         # get; then `
 ```
 """
 
+import contextlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from autoresearch.errors import CampaignError
@@ -18,7 +21,7 @@ from autoresearch.git.call import ask, call
 from autoresearch.machine import disk
 from autoresearch.records.paths import CampaignPaths
 
-REFS = f"refs/{PREFIX}/"
+REFS, EVIDENCE = f"refs/{PREFIX}/", f"refs/{PREFIX}-evidence/"
 JOURNAL, CAMPAIGN = "journal.jsonl", "campaign.yaml"
 
 
@@ -41,6 +44,27 @@ def save(paths: CampaignPaths) -> None:
     if ask(paths.root, "rev-parse", "--verify", "--quiet", f"{REFS}{paths.name}^{{tree}}") != tree:
         commit = call(paths.root, "commit-tree", tree, "-m", f"Journal of {paths.name}").text
         call(paths.root, "update-ref", "-m", PREFIX, f"{REFS}{paths.name}", commit)
+
+
+def keep_evidence(paths: CampaignPaths, files: Mapping[str, bytes]) -> str:
+    """Copy what runs were made in beside the copy of the journal, by run id; the ref that holds it."""
+    entries = b""
+    for run_id, content in sorted(files.items()):
+        blob = call(paths.root, "hash-object", "-w", "--stdin", stdin=content).text
+        entries += f"100644 blob {blob}\t{run_id}.json\n".encode()
+    tree = call(paths.root, "mktree", stdin=entries).text
+    commit = call(paths.root, "commit-tree", tree, "-m", f"Surroundings of runs of {paths.name}").text
+    call(paths.root, "update-ref", "-m", PREFIX, f"{EVIDENCE}{paths.name}", commit)
+    return f"{EVIDENCE}{paths.name}"
+
+
+def evidence(root: Path, name: str, run_id: str) -> Mapping[str, object]:
+    """What a run was made in, from its copy in git; empty where there is none."""
+    blob = ask(root, "rev-parse", "--verify", "--quiet", f"{EVIDENCE}{name}:{run_id}.json")
+    with contextlib.suppress(ValueError):
+        found = json.loads(call(root, "cat-file", "blob", blob).stdout) if blob else {}
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def names(root: Path) -> tuple[str, ...]:

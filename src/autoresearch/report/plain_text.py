@@ -268,7 +268,8 @@ def claim_sentence(whole: Claim, best: str, chosen: Claim | None, *, measured_by
     Args:
         whole: The claim of the campaign, the best branch against the baseline.
         best: What the best branch is, in words.
-        chosen: The claim of the one idea in it, for which it was chosen; None where there are several.
+        chosen: What the runs say by which it was chosen: of its one idea, of several ideas the difference of the two
+            figures that stand below; None where nothing is known.
         measured_by: How the numbers were measured, in words; empty where that adds nothing.
         reach: How far it goes beyond what was tried, as a sentence; empty for none.
         over: Whether the campaign has ended, so that nothing more will be measured.

@@ -1,7 +1,7 @@
 """The morning report as a value: what was tried, what it gave, how sure that is, and what it cost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.attendance import absences
@@ -116,10 +116,14 @@ class Report:
         if whole is None or self.incumbent == BASELINE:
             waiting = told_of_held((one.index, one.reason) for one in self.entries)
             return " ".join((f"Nothing beat the baseline ({self.baseline:.4g}) so far.", *waiting))
+        chosen = next((one for one in self.claims.ideas if one.name == self.incumbent), None)
+        if len(self.held) > 1:
+            gain = None if self.best is None else self.objective.gain(self.best, self.baseline)
+            chosen = replace(whole, effect=gain, low=None, high=None)
         return claim_sentence(
             whole,
             branch_words([(one.index, one.title) for one in self.entries if one.name in self.held], self.incumbent),
-            next((one for one in self.claims.ideas if one.name == self.incumbent), None),
+            chosen,
             measured_by=self.measured_by,
             reach=self.reach,
             over=bool(self.reason),
