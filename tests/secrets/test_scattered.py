@@ -1,6 +1,8 @@
 """A known secret is found whatever stands between its characters, backwards, and in codes of codes; little else is."""
 
+import base64
 import json
+import textwrap
 
 import pytest
 from hypothesis import given
@@ -22,6 +24,13 @@ FORMS = {
     "hex with colons": VALUE.encode().hex(":").upper(),
     "percent codes of escapes": "".join(f"%5Cx{ord(one):02x}" for one in VALUE),
     "the repr of UTF-16": repr(VALUE.encode("utf-16")),
+    "base64 over lines": textwrap.fill(base64.b64encode(VALUE.encode()).decode(), 16),
+    "base64 over lines, quoted": json.dumps(textwrap.wrap(base64.b64encode(VALUE.encode()).decode(), 9), indent=2),
+    "base32": base64.b32encode(VALUE.encode()).decode(),
+    "base32 over lines": textwrap.fill(base64.b32encode(VALUE.encode()).decode(), 16),
+    "a list of numbers": str(list(VALUE.encode())),
+    "an array of C": ", ".join(map(hex, VALUE.encode())),
+    "numbers in columns": textwrap.fill(" ".join(f"{one:4}" for one in VALUE.encode()), 40),
 }
 
 
@@ -33,6 +42,18 @@ def test_a_known_secret_is_found_in_pieces(text):
     assert cleaned.startswith("before ")
     assert cleaned.endswith(" after")
     assert len(cleaned) < 60
+
+
+@pytest.mark.parametrize(
+    "encode", [base64.b64encode, base64.urlsafe_b64encode, base64.b32encode], ids=["64", "url", "32"]
+)
+@pytest.mark.parametrize("before", range(5))
+def test_a_known_secret_is_found_in_the_code_of_a_text_around_it(encode, before):
+    """Wherever it begins there, and wherever the code is broken into lines but in its first characters."""
+    text = encode(b"x" * before + VALUE.encode() + b" and more").decode()
+    pieces = KNOWS.clean("\n".join(textwrap.wrap(text, 19))).split("[redacted]")
+    assert len(pieces) == 2
+    assert len("".join(pieces)) < len(text) - len(VALUE)
 
 
 @pytest.mark.parametrize("text", [

@@ -265,8 +265,9 @@ def _forms(value: str) -> set[str]:
     }
     forms |= {line for line in lines if len(line) >= 16}
     raw = value.encode("utf-8", "surrogateescape")
-    forms |= set() if is_looked_for(value) else {raw.hex(), raw.hex().upper()}
-    forms |= {form for offset in range(3) for form in _inside_base64(raw, offset)} if len(raw) >= 9 else set()
+    if not is_looked_for(value):
+        forms |= {raw.hex(), raw.hex().upper()}
+        forms |= {form for offset in range(3) for form in _inside_base64(raw, offset)} if len(raw) >= 9 else set()
     return {form for form in forms if len(form) >= SHORTEST}
 
 

@@ -1,9 +1,12 @@
-"""Known secrets with something between their characters: over two lines, hex with blanks, letter by letter, backwards.
+"""Known secrets with something between their characters: over lines, letter by letter, backwards, and so in codes.
+
+Codes are hex, base64 and base32, of the value or of a text around it, and lists of numbers.
 
 Of a text only letters and digits are looked at, as bytes, which costs little; where they stood is worked out when one
 was found.
 """
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -13,6 +16,10 @@ LEAST = 4
 """Letters and digits that stand before the end of a line for what goes on behind it to be found."""
 
 _SHORTEST, _WIDEST = 10, 40
+
+_LONGEST_LIST = 256
+"""Bytes of a value up to which it is looked for as a list of numbers: one of a whole key file is written by nobody."""
+
 _OTHERS = bytes(code for code in range(256) if code > 127 or not chr(code).isalnum())
 _BREAKS = (b"\\n", b"\\r", b"\\t")
 _KEPT = re.compile(r"\\[nrt]|([A-Za-z0-9])")
@@ -35,8 +42,11 @@ class ScatteredValues:
             if not is_looked_for(value):
                 continue
             bare = _bare(value)
-            spelt = value.encode("utf-8", "surrogateescape").hex()
-            found |= dict.fromkeys((bare, bare[::-1], spelt.encode(), spelt.upper().encode()))
+            raw = value.encode("utf-8", "surrogateescape")
+            spelt = raw.hex().encode()
+            found |= dict.fromkeys((bare, bare[::-1], spelt, spelt.upper(), *_inside(raw)))
+            if len(raw) <= _LONGEST_LIST:
+                found |= dict.fromkeys("".join(map(form, raw)).encode() for form in (str, hex))
         return tuple(found)
 
     def spans(self, plain: str, *, lines: bool) -> Iterator[tuple[int, int]]:
@@ -77,6 +87,15 @@ def is_looked_for(value: str) -> bool:
     """Whether a value has enough of its own to be looked for: as it is, backwards, and in hex."""
     bare = _bare(value)
     return len(bare) >= _SHORTEST and not bare.isdigit()
+
+
+def _inside(raw: bytes) -> Iterator[bytes]:
+    """The letters and digits of base64 and base32 that depend on a value alone, wherever in a text it begins."""
+    for encode, bits, period in ((base64.b64encode, 6, 3), (base64.b32encode, 5, 5)):
+        for offset in range(period):
+            whole = encode(bytes(offset) + raw)
+            inner = whole[-(-offset * 8 // bits) : (offset + len(raw)) * 8 // bits]
+            yield inner.translate(None, _OTHERS)
 
 
 def _bare(text: str) -> bytes:
