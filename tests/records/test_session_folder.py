@@ -37,6 +37,18 @@ def test_a_session_is_a_folder_named_after_local_time(root):
     ]  # fmt: skip
 
 
+def test_only_what_lasts_waits_for_the_disk(root, monkeypatch):
+    """Between two verdicts the files are as whole, and nobody waits until a power cut could not take them."""
+    made = opened(root)
+    waits = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    made.checkpoint(STATE, NOW, TimelineEntry(result="on the way"), lasting=False)
+    assert waits == []
+    made.checkpoint(STATE, NOW, TimelineEntry(result="judged"))
+    assert len(waits) == 7  # the timeline; three files and their folder
+    assert "on the way" in made.recover()
+
+
 def test_without_a_zone_it_is_the_machines_own_time(root):
     """The folder's name is what the clock on the wall shows."""
     made = SessionMemory.open(root, "tiny", NOW, Redactor())

@@ -134,10 +134,14 @@ def _person_or_controller(event: Event) -> TimelineEntry | None:
             return None
 
 
+_ON_THE_WAY = happened.ExperimentOpened | happened.ExperimentCommitted | happened.RunPlanned | happened.RunMeasured
+"""What leads to a verdict and stands in the journal: notes of it wait for no disk until then."""
+
+
 def checkpoint(ctx: Context, event: Event) -> None:
     """Write the files when an event is one of the triggers."""
     if (entry := entry_for(event)) is not None:
-        ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry)
+        ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry, lasting=not isinstance(event, _ON_THE_WAY))
 
 
 def renew_insights(ctx: Context) -> None:

@@ -1,10 +1,9 @@
 """Files on the disks of this machine: written whole or not at all, how much room there is, folders removed whole.
 
-Two ways to write that a crash cannot spoil: append one piece, or write aside and rename. Both end on the disk (fsync of
-the file, and of its folder when a name is new). Both leave the file as it was when the disk refuses. Neither locks: see
-`lock.file_lock`.
-
-Where others may write, files are opened and replaced so that nothing laid there leads elsewhere or keeps us waiting.
+Two ways to write that a crash cannot spoil: append one piece, or write aside and rename. Both leave the file as it was
+when the disk refuses. What is `lasting`, as a rule all, ends on the disk (fsync of the file, and of its folder when a
+name is new). Neither locks: see `lock.file_lock`. Where others may write, files are opened and replaced so that nothing
+laid there leads elsewhere or keeps us waiting.
 """
 
 import errno
@@ -24,13 +23,14 @@ _NEXT_TO_NOTHING = 1_000_000
 """Bytes: what fails with no more than this left fails for want of room, for part of it was cleared away since."""
 
 
-def append(path: Path, data: bytes, point: str) -> int:
+def append(path: Path, data: bytes, point: str, *, lasting: bool = True) -> int:
     """Append `data` in one piece and return the offset it begins at.
 
     Args:
         path: The file; it and its folder are made when missing.
         data: What to append.
         point: Fault point family: `<point>.write` and `<point>.sync`.
+        lasting: Whether it has to be on the disk.
 
     Raises:
         StorageError: The disk refused. The file is as long as before, unless another program wrote to it meanwhile.
@@ -39,13 +39,13 @@ def append(path: Path, data: bytes, point: str) -> int:
         descriptor = _open(path, os.O_RDWR | os.O_APPEND)
         try:
             before = os.fstat(descriptor).st_size
-            _append(descriptor, before, data, point)
+            _append(descriptor, before, data, point, lasting=lasting)
         finally:
             os.close(descriptor)
     return before
 
 
-def replace(path: Path, data: bytes | str, point: str = "file.replace") -> None:
+def replace(path: Path, data: bytes | str, point: str = "file.replace", *, lasting: bool = True) -> None:
     """Put `data` in place of a file at once: readers see the old content or the new, never a mixture.
 
     A symbolic link is followed, the permissions of an existing file are kept.
@@ -59,14 +59,15 @@ def replace(path: Path, data: bytes | str, point: str = "file.replace") -> None:
     with storage(path, "write"):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_aside(aside, content, f"{point}.write")
+            _write_aside(aside, content, f"{point}.write", lasting=lasting)
             with suppress(FileNotFoundError):
                 shutil.copymode(target, aside)
             fault_points.point(f"{point}.rename")
             aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
-        sync_folder(target.parent)
+        if lasting:
+            sync_folder(target.parent)
         fault_points.point(f"{point}.after")
 
 
@@ -143,11 +144,12 @@ def _open(path: Path, flags: int) -> int:
         return descriptor
 
 
-def _append(descriptor: int, before: int, data: bytes, point: str) -> None:
+def _append(descriptor: int, before: int, data: bytes, point: str, *, lasting: bool) -> None:
     try:
         _write_all(descriptor, data, f"{point}.write")
         fault_points.point(f"{point}.sync")
-        os.fsync(descriptor)
+        if lasting:
+            os.fsync(descriptor)
     except OSError:
         if before < os.fstat(descriptor).st_size <= before + len(data):
             os.ftruncate(descriptor, before)
@@ -156,11 +158,12 @@ def _append(descriptor: int, before: int, data: bytes, point: str) -> None:
         raise
 
 
-def _write_aside(aside: Path, content: bytes, point: str) -> None:
+def _write_aside(aside: Path, content: bytes, point: str, *, lasting: bool) -> None:
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         _write_all(descriptor, content, point)
-        os.fsync(descriptor)
+        if lasting:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -79,7 +79,13 @@ class SessionMemory:
         return None
 
     def checkpoint(
-        self, state: MemoryState, now: float, entry: TimelineEntry | None = None, *, new_goal: bool = False
+        self,
+        state: MemoryState,
+        now: float,
+        entry: TimelineEntry | None = None,
+        *,
+        new_goal: bool = False,
+        lasting: bool = True,
     ) -> None:
         """Write down what is true now.
 
@@ -91,6 +97,7 @@ class SessionMemory:
             now: Unix seconds.
             entry: What happened since the last checkpoint, for the timeline.
             new_goal: Whether the person has explicitly replaced the goal.
+            lasting: Whether to wait for the disk, so that a power cut does not take it.
 
         Raises:
             StorageError: The disk refused; every file is as it was, or complete.
@@ -101,10 +108,10 @@ class SessionMemory:
         started = session_memory.header_of(before).get("started") or self._local(now)
         stamp = Stamp(self.folder.name, started, self._local(now))
         if entry is not None:
-            self._append(entry, now)
-        self._replace("files.md", session_memory.files(clean))
-        self._replace("session_state.md", session_memory.session_state(clean, stamp))
-        self._replace("handoff.md", session_memory.handoff(clean))
+            self._append(entry, now, lasting=lasting)
+        self._replace("files.md", session_memory.files(clean), lasting=lasting)
+        self._replace("session_state.md", session_memory.session_state(clean, stamp), lasting=lasting)
+        self._replace("handoff.md", session_memory.handoff(clean), lasting=lasting)
         self._last = now
 
     def due(self, now: float) -> bool:
@@ -146,17 +153,17 @@ class SessionMemory:
         state = MemoryState(goal="", campaign=campaign)
         self._replace("session_state.md", session_memory.session_state(state, Stamp(self.folder.name, at, at)))
 
-    def _append(self, entry: TimelineEntry, now: float) -> None:
+    def _append(self, entry: TimelineEntry, now: float, *, lasting: bool = True) -> None:
         path = self.folder / "timeline.md"
         clean: TimelineEntry = session_memory.scrub(entry, self._clean)
         text = session_memory.timeline_entry(clean, self._local(now))
         last = _last_byte(path)
         # A crash may have torn the last entry: a new one always begins on a line of its own.
         start = session_memory.TIMELINE if not last else "" if last == b"\n" else "\n"
-        disk.append(path, (start + text).encode("utf-8", "replace"), "memory.append")
+        disk.append(path, (start + text).encode("utf-8", "replace"), "memory.append", lasting=lasting)
 
-    def _replace(self, name: str, text: str) -> None:
-        disk.replace(self.folder / name, self._redactor.clean(text).encode("utf-8", "replace"))
+    def _replace(self, name: str, text: str, *, lasting: bool = True) -> None:
+        disk.replace(self.folder / name, self._redactor.clean(text).encode("utf-8", "replace"), lasting=lasting)
 
     def _local(self, now: float) -> str:
         return datetime.fromtimestamp(now, self._zone).astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S %z")

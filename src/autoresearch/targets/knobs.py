@@ -237,7 +237,7 @@ def edit_document(tree: Path, path: str, overrides: Sequence[str]) -> bool:
     edit = edits.get(Path(path).suffix, shell_text.edit_text)
     after = edit(before.decode(), overrides).encode()
     if after != before:
-        disk.replace(tree / path, after)
+        disk.replace(tree / path, after, lasting=False)  # its commit will last
     return after != before
 
 
