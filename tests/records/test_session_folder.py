@@ -40,6 +40,7 @@ def test_a_session_is_a_folder_named_after_local_time(root):
 def test_only_what_lasts_waits_for_the_disk(root, monkeypatch):
     """Between two verdicts the files are as whole, and nobody waits until a power cut could not take them."""
     made = opened(root)
+    made.checkpoint(STATE, NOW, TimelineEntry(result="begun"))
     waits = []
     monkeypatch.setattr(os, "fsync", waits.append)
     made.checkpoint(STATE, NOW, TimelineEntry(result="on the way"), lasting=False)
