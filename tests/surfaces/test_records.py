@@ -2,9 +2,12 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from tests.conftest import Lab
+
+from autoresearch.records.journal import Journal
 
 
 def journal_of(lab):
@@ -42,6 +45,30 @@ def test_a_line_missing_from_the_journal_is_told_and_no_bug(finished):
     lines = journal_of(finished).read_text().splitlines(keepends=True)
     journal_of(finished).write_text("".join(line for line in lines if "experiment_opened" not in line))
     assert "a line is missing before it" in finished.refused("status")
+
+
+@pytest.mark.parametrize("how", ["an older one", "a forged end", "a forged number"])
+def test_a_journal_that_parted_from_its_copy_in_git_is_told_and_nothing_is_run_by_it(finished, how):
+    """Its chain is whole, for whoever can write it can forge that; the copy knows better, stays, and comes back."""
+    whole, journal = journal_of(finished).read_bytes(), Journal(journal_of(finished))
+    events = journal.read()
+    measured = [at for at, event in enumerate(events) if event.kind == "run_measured"][-1]
+    journal.path.unlink()
+    if how == "an older one":
+        journal.path.write_bytes(b"".join(whole.splitlines(keepends=True)[:measured]))
+    else:
+        better = replace(events[measured], measurement=replace(events[measured].measurement, value=0.99))
+        events = [*events[:measured], better, *(events[measured + 1 :] if how.endswith("number") else ())]
+        for event in events:
+            Journal(journal.path).append(event)
+    assert "journal line" in finished.cli("ledger", "check").stdout
+    told = finished.refused("run", "--yes", "--plain")
+    assert "journal.jsonl was rewritten: line" in told
+    assert "autoresearch ledger rebuild --campaign night" in told
+    assert "in git" in finished.cli("ledger", "check").stdout
+    assert "from its copy in git" in finished.cli("ledger", "rebuild").stdout
+    assert journal_of(finished).read_bytes().startswith(whole[:-1])
+    assert finished.run().returncode == 0
 
 
 def test_a_row_edited_by_hand_is_found_and_rebuilt_with_a_backup(finished):

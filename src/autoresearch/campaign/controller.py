@@ -26,7 +26,7 @@ from autoresearch.campaign.standing import Reading, reading_of
 from autoresearch.campaign.surroundings import settled_target, target_of
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context, JobBuilder, elsewhere
-from autoresearch.errors import CampaignError, HeldError, RepositoryError, StorageError
+from autoresearch.errors import CampaignError, HeldError, LedgerError, RepositoryError, StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment import names as naming
 from autoresearch.experiment.events import Event
@@ -69,7 +69,9 @@ def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> 
     except HeldError as error:
         raise HeldError(f"campaign {paths.name} is {error}") from None
     with lock:
-        yield opening.open_campaign(where, paths.name), lock
+        opened = opening.open_campaign(where, paths.name)
+        mirror.refuse_parted(paths)
+        yield opened, lock
 
 
 @contextlib.contextmanager
@@ -95,7 +97,9 @@ def take_turns(
         with turn.own:
             turn.take(take_over=take_over)
             try:
-                yield opening.open_campaign(where, paths.name), turn
+                opened = opening.open_campaign(where, paths.name)
+                mirror.refuse_parted(paths)
+                yield opened, turn
             finally:
                 turn.give()
     except HeldError as error:
@@ -307,8 +311,10 @@ class Reporter:
             if last or size - self._copied >= self._copied // _PART:
                 mirror.save(self.ctx.paths)
                 self._copied = size
-        except (OSError, RepositoryError, StorageError) as error:
-            self.ctx.note(f"the copy of the journal in git could not be written: {error}")
+        except (OSError, LedgerError, RepositoryError, StorageError) as error:
+            told = f"the copy of the journal in git could not be written: {error}"
+            if told not in {note.text for note in self.ctx.history.notes}:
+                self.ctx.note(told)
 
     def refresh(self) -> None:
         """Called after every step of the loop; does only what is due."""

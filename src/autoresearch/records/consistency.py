@@ -243,7 +243,8 @@ def rebuild_records(paths: CampaignPaths, now: float) -> str:
     aside = journal.salvage()
     told = [f"set damaged lines of {paths.journal} aside, the old one is {aside}"] if aside else []
     events = journal.read()
-    if not any(event.kind == "campaign_started" for event in events) and (brought := _bring_back(paths, now)):
+    gone = not any(event.kind == "campaign_started" for event in events)
+    if (gone or mirror.parted(paths)) and (brought := _bring_back(paths, now)):
         told.append(brought)
         events = journal.read()
     if not any(event.kind != "noted" for event in events):
@@ -270,14 +271,14 @@ def rebuild_ledger_from_notes(place: Layout) -> str:
 
 
 def _bring_back(paths: CampaignPaths, now: float) -> str:
-    """Put git's copy in place of a journal that has lost its plan; what was done, empty where git has no copy."""
+    """Put git's copy in place of a journal that has parted from it; what was done, empty where git has no copy."""
     if not mirror.lines(paths.root, paths.name):
         return ""
     with file_lock(paths.journal):
         kept = disk.backup(paths.journal) if disk.read(paths.journal) else None
         paths.journal.unlink(missing_ok=True)
         mirror.restore(paths)
-    remark = "the journal was gone and was written anew from its copy in git; what happened since is not in it"
+    remark = "the journal was gone, or rewritten, and was made anew from its copy in git; what came since is not in it"
     Journal(paths.journal).append(Noted(at=now, text=remark))
     return f"brought {paths.journal} back from its copy in git" + (f"; the old one is {kept}" if kept else "")
 

@@ -59,7 +59,7 @@ def broken(lines: Sequence[bytes], copy: Sequence[bytes] = ()) -> Iterator[tuple
     if len(told) > 1 and len(set(told.values())) == 1:
         told = {min(told): f"and {len(told) - 1} more: {told[min(told)]}"}
     if not told:
-        told = dict(_against_copy(lines, copy))
+        told = dict(against_copy(lines, copy))
     yield from sorted(told.items())
 
 
@@ -99,7 +99,8 @@ def _why(number: int, said: Link, lines: Sequence[bytes], places: dict[str, int]
     return max(1, number - 1), "was changed after it had been written"
 
 
-def _against_copy(lines: Sequence[bytes], copy: Sequence[bytes]) -> Iterator[tuple[int, str]]:
+def against_copy(lines: Sequence[bytes], copy: Sequence[bytes]) -> Iterator[tuple[int, str]]:
+    """Where a journal first says something else than its copy in git, or ends before it: line number and words."""
     for number, (ours, kept) in enumerate(zip(lines, copy, strict=False), 1):
         said = link(ours)
         if ours != kept and not (said and said.was):

@@ -15,10 +15,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment.names import PREFIX
 from autoresearch.git.call import ask, call
 from autoresearch.machine import disk
+from autoresearch.records import links
 from autoresearch.records.paths import CampaignPaths
 
 REFS, EVIDENCE = f"refs/{PREFIX}/", f"refs/{PREFIX}-evidence/"
@@ -29,9 +30,11 @@ def save(paths: CampaignPaths) -> None:
     """Bring the copy up to date; nothing is done where nothing changed.
 
     Raises:
+        LedgerError: The journal has parted from the copy, which is then left as it is: it is the older witness.
         RepositoryError: Git refused.
         StorageError: A file cannot be read.
     """
+    refuse_parted(paths)
     entries = b""
     for name, file in ((CAMPAIGN, paths.campaign_file), (JOURNAL, paths.journal)):
         content = disk.read(file)
@@ -101,10 +104,34 @@ def refuse_lost(paths: CampaignPaths) -> None:
         )
 
 
+def refuse_parted(paths: CampaignPaths) -> None:
+    """Refuse to go on with a journal of which lines are not those that git has a copy of; one that is gone is no such.
+
+    Raises:
+        LedgerError: It has parted from its copy; the message says where, and how to go on.
+        StorageError: It cannot be read.
+    """
+    if why := parted(paths):
+        raise LedgerError(
+            f"{paths.journal} was rewritten: {why}. Nothing is run by such records; put the copy in its place with: "
+            f"autoresearch ledger rebuild --campaign {paths.name}, or, if it was you who changed it, let it stand "
+            f"with: git update-ref -d {REFS}{paths.name}"
+        )
+
+
+def parted(paths: CampaignPaths) -> str:
+    """Where the journal says something else than its copy, or has less; empty where it goes on from it, or is gone."""
+    ours = disk.read(paths.journal)
+    kept = _content(paths.root, paths.name, JOURNAL) if ours.strip() else b""
+    if ours.startswith(kept):
+        return ""
+    whole = _lines(ours[: ours.rfind(b"\n") + 1])
+    return next((f"line {number} {why}" for number, why in links.against_copy(whole, _lines(kept))), "")
+
+
 def lines(root: Path, name: str) -> tuple[bytes, ...]:
     """The whole lines of the copied journal; none where there is no copy."""
-    content = _content(root, name, JOURNAL)
-    return tuple(content.removesuffix(b"\n").split(b"\n")) if content else ()
+    return _lines(_content(root, name, JOURNAL))
 
 
 def restore(paths: CampaignPaths) -> bool:
@@ -119,6 +146,10 @@ def restore(paths: CampaignPaths) -> bool:
             file.parent.mkdir(parents=True, exist_ok=True)
             disk.replace(file, found[name])
     return any(found.values())
+
+
+def _lines(content: bytes) -> tuple[bytes, ...]:
+    return tuple(content.removesuffix(b"\n").split(b"\n")) if content else ()
 
 
 def _content(root: Path, name: str, file: str) -> bytes:
