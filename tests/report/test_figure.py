@@ -1,5 +1,6 @@
 """Plots: well-formed whatever the words and numbers are."""
 
+import itertools
 import math
 from dataclasses import fields, replace
 from xml.etree import ElementTree as ET
@@ -137,3 +138,19 @@ def test_labels_of_neighbours_do_not_cover_each_other():
     drawn = figure.progress(report(*attempts, entry(20)))
     lines = [text.y for text in shapes(drawn, drawing.Text) if text.text.startswith("idea")]
     assert all(abs(one - other) >= 14 for n, one in enumerate(lines) for other in lines[:n])
+
+
+def test_no_step_of_the_staircase_goes_through_a_label():
+    """One kept idea shortly after another: the riser of the second is where the name of the first would be."""
+    steps = ((1, 0.1), (2, 0.3), (3, 0.6), (4, 0.2), (5, 0.8))
+    drawn = figure.progress(
+        report(*(entry(n, title=f"idea {n} with a long name", values=(v,)) for n, v in steps), entry(20))
+    )
+    risers = next(line for line in shapes(drawn, drawing.Line) if line.width == 2.0).points
+    names = [text for text in shapes(drawn, drawing.Text) if text.text.startswith("idea")]
+    assert len(names) == 4
+    for text in names:
+        left = text.x - 6 * len(text.text) if text.anchor == "end" else text.x
+        for (x, y0), (x1, y1) in itertools.pairwise(risers):
+            through = x == x1 and left < x < left + 6 * len(text.text)
+            assert not (through and min(y0, y1) < text.y < max(y0, y1)), text.text

@@ -24,6 +24,9 @@ _PARTS = (
     "state", "headline", "answers", "running", "plot", "facts", "curves", "believed", "lineage", "attempts", "areas",
     "spend", "researchers", "attention", "steering", "happened", "deeds",
 )  # fmt: skip
+_CAMPAIGNS = ("campaign", "state", "attempted", "kept", "baseline", "best", "metric", "what is next")
+_FLYING = ("experiment", "purpose", "seed", "for", "expected", "state")
+_RUNS = ("run", "purpose", "seed", "state", "minutes", "value", "integrity", "what happened")
 _NEWLINE = "\n"
 _SIGNS = {"+": "add", "-": "gone", "@": "hunk"}
 
@@ -50,13 +53,12 @@ def page(title: str, body: str, *, news: str = "", way: Sequence[tuple[str, str]
 
 def campaigns(found: Iterable[CampaignStatus | tuple[str, str, str]]) -> str:
     """The campaigns of a repository; one that cannot be read is a name and the reason."""
-    rows = "".join(_unread(*one) if isinstance(one, tuple) else _campaign(one) for one in found)
+    rows = [_unread(*one) if isinstance(one, tuple) else _campaign(one) for one in found]
     if not rows:
         return page(
             "autoresearch", "<h1>Campaigns</h1><p>No campaign yet; begin with: <code>autoresearch init</code></p>"
         )
-    head = html_page.heading(("campaign", "state", "attempted", "kept", "baseline", "best", "metric", "what is next"))
-    listing = f"{html_page.SCROLL}<table>{head}{rows}</table></div>"
+    listing = html_page.grid(_CAMPAIGNS, rows)
     return page("autoresearch", f'<h1>Campaigns</h1><section id="campaigns">{listing}</section>', news="/news")
 
 
@@ -67,12 +69,12 @@ def _campaign(status: CampaignStatus) -> str:
         f"{number(status.best)} {_faint(status.best_from)}" if status.best is not None else "",
         safe(status.metric), safe("; ".join(status.waiting) or status.stop),
     )  # fmt: skip
-    return _row(cells)
+    return html_page.row(_CAMPAIGNS, cells)
 
 
 def _unread(name: str, state: str, why: str) -> str:
     linked = f'<a href="{safe(forms.home(name))}">{safe(name)}</a>'
-    return _row((linked, _badge(state), "", "", "", "", "", safe(why)))
+    return html_page.row(_CAMPAIGNS, (linked, _badge(state), "", "", "", "", "", safe(why)))
 
 
 def planned(name: str, text: str) -> str:
@@ -181,9 +183,8 @@ def running(status: CampaignStatus, report: Report, live: Sequence[DrawnCurves])
     title = f"{status.campaign}: curves of the runs in flight"
     drawn = f"{html_page.SCROLL}{_drawn(title, report.objective.metric, live)}</div>" if live else ""
     numbers = {entry.name: entry.index for entry in report.entries}
-    rows = "".join(_run_in_flight(there, run, numbers.get(run.experiment)) for run in found)
-    head = html_page.heading(("experiment", "purpose", "seed", "for", "expected", "state"))
-    return f"<h2>Running now</h2>{html_page.SCROLL}<table>{head}{rows}</table></div>{drawn}"
+    rows = [_run_in_flight(there, run, numbers.get(run.experiment)) for run in found]
+    return f"<h2>Running now</h2>{html_page.grid(_FLYING, rows)}{drawn}"
 
 
 def _drawn(title: str, metric: str, found: Sequence[DrawnCurves]) -> str:
@@ -194,7 +195,8 @@ def _run_in_flight(there: str, run: RunningRun, index: int | None) -> str:
     name = safe(run.experiment)
     linked = name if index is None else f'<a href="{there}/experiments/{index}">{name}</a>'
     most = f"at most {duration(run.predicted_s)}" if run.predicted_s else ""
-    return _row((linked, safe(run.purpose), str(run.seed), duration(run.elapsed_s), most, safe(run.told)))
+    cells = (linked, safe(run.purpose), str(run.seed), duration(run.elapsed_s), most, safe(run.told))
+    return html_page.row(_FLYING, cells)
 
 
 def compared(status: CampaignStatus, report: Report, indices: Sequence[int], found: Sequence[DrawnCurves]) -> str:
@@ -208,18 +210,17 @@ def compared(status: CampaignStatus, report: Report, indices: Sequence[int], fou
     """
     there, known = forms.home(status.campaign), {entry.index: entry for entry in report.entries}
     chosen = [known[index] for index in indices]
-    head = html_page.heading(
-        ("experiment", *(f'<a href="{there}/experiments/{one.index}">#{one.index}</a>' for one in chosen))
-    )
-    rows = "".join(
-        _row((f'<span class="faint">{label}</span>', *map(safe, cells)))
+    labels = ("", *(f"#{one.index}" for one in chosen))
+    links = (f'<a href="{there}/experiments/{one.index}">#{one.index}</a>' for one in chosen)
+    rows = [
+        html_page.row(labels, (_faint(label), *map(safe, cells)), ("whole",))
         for label, cells in _side_by_side(chosen)
         if any(cells)
-    )
+    ]
     title = f"{status.campaign}: curves of {', '.join(f'#{index}' for index in indices)}"
     drawn = f"{html_page.SCROLL}{_drawn(title, report.objective.metric, found)}</div>" if found else ""
     said = f'<p class="faint">{safe(drawings.told(found))}</p>' if found else "<p>None of them has a curve.</p>"
-    body = f'<h1>Compared</h1>\n<section id="table">{html_page.SCROLL}<table>{head}{rows}</table></div></section>'
+    body = f'<h1>Compared</h1>\n<section id="table">{html_page.grid(("experiment", *links), rows)}</section>'
     body += f'\n<section id="curves"><h2>Curves at equal steps</h2>{drawn}{said}</section>'
     return page("compared", body, news=f"{there}/news", way=((status.campaign, there),))
 
@@ -328,15 +329,14 @@ def _own_curves(status: CampaignStatus, found: Shown, drawn: Sequence[DrawnCurve
 
 
 def _runs(found: Shown) -> str:
-    rows = "".join(
-        _row((
+    rows = [
+        html_page.row(_RUNS, (
             str(run.number), safe(run.purpose), str(run.seed), safe(run.state), number(run.minutes, ".1f"),
             number(run.value), safe(run.integrity), safe(run.told),
         ))
         for run in found.runs
-    )  # fmt: skip
-    head = html_page.heading(("run", "purpose", "seed", "state", "minutes", "value", "integrity", "what happened"))
-    return f"<h2>Runs</h2>{html_page.SCROLL}<table>{head}{rows}</table></div>" if rows else "<p>No run of its own.</p>"
+    ]  # fmt: skip
+    return f"<h2>Runs</h2>{html_page.grid(_RUNS, rows)}" if rows else "<p>No run of its own.</p>"
 
 
 def problem(said: str) -> str:
@@ -372,7 +372,3 @@ def _badge(state: str) -> str:
 
 def _faint(text: str) -> str:
     return f'<span class="faint">{safe(text)}</span>' if text else ""
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"

@@ -40,6 +40,14 @@ th { color: var(--faint); font-weight: 500; white-space: nowrap; } td.number { f
 white-space: nowrap; }
 .badge { font-weight: 600; } .keep { color: var(--keep); } .crash { color: var(--crash); }
 .discard, .open { color: var(--faint); } code { font-size: .85em; overflow-wrap: anywhere; }
+@media screen and (max-width: 640px) {
+  .rows, .rows tbody { display: block; } .rows td, .rows th { border: 0; padding: 0; }
+  .rows tr { display: flex; flex-wrap: wrap; gap: 0 .9rem; padding: .45rem 0; border-bottom: 1px solid var(--line); }
+  .rows td { overflow-wrap: anywhere; max-width: 100%; } .rows td:empty { display: none; }
+  .rows td:last-child, .rows .whole { flex-basis: 100%; }
+  .rows [data-label]::before { content: attr(data-label) " "; color: var(--faint); font-weight: 400; }
+  .rows .head:not(.sorts) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+}
 details { margin: .15rem 0; } summary { cursor: pointer; }
 .sort { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
 th[aria-sort="ascending"] .sort::after { content: " \\2191"; }

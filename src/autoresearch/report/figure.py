@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.report.attempts import ReportLine
@@ -29,6 +30,9 @@ _GRAIN = 2
 """Places in a pixel that are told apart among small dots; a dot that would cover another is not drawn again."""
 _LABEL, _LABEL_WIDTH, _LABEL_LINE = 34, 210, 14
 """Characters of a title that a label has room for, the pixels they may take, and the pixels from line to line."""
+
+
+_Stair = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +174,9 @@ def _attempt(axes: _Axes, entry: ReportLine, level: float | None, *, plain: bool
 
 def _labels(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Text]:
     """Names of kept ideas where there is room: above what raised the staircase, below what did not, clear of it."""
+    lines = (line for line in _staircase(axes, report, levels) if isinstance(line, Line))
+    stairs = [pair for line in lines for pair in pairwise(line.points)]
+    others = [shape for shape in _baseline(axes, report, levels) if isinstance(shape, Text)]
     placed: list[Text] = []
     best: float | None = None
     for entry in report.entries:
@@ -179,27 +186,39 @@ def _labels(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Te
         rises = best is None or report.objective.better(level, best)
         above = rises == (report.objective.direction is Direction.MAXIMIZE)
         if entry.index > 1:
-            x, y = axes.x(entry.index), axes.y(level)
-            side, anchor = (-9, "end") if x > axes.right - _LABEL_WIDTH else (9, "start")
             text = Text(
-                x=x + side,
-                y=y + (-8 if above else 17),
-                text=_short(entry.title),
-                colour=COLOURS["keep"],
-                size=11,
-                anchor=anchor,
+                x=axes.x(entry.index), y=axes.y(level), text=_short(entry.title), colour=COLOURS["keep"], size=11
             )
-            if moved := _aside(axes, text, placed, -_LABEL_LINE if above else _LABEL_LINE):
-                placed.append(moved)
+            placed += _beside(axes, text, stairs, [*others, *placed], above=above)
         best = level if rises else best
     return placed
 
 
-def _aside(axes: _Axes, text: Text, placed: Sequence[Text], step: float) -> Text | None:
-    """The text moved up or down until it covers none of the others; None when that leads off the plot."""
-    while any(_covers(text, other) for other in placed):
-        text = replace(text, y=text.y + step)
-    return text if axes.top - _LABEL_LINE <= text.y <= axes.bottom else None
+def _beside(axes: _Axes, text: Text, stairs: Sequence[_Stair], placed: Sequence[Text], *, above: bool) -> list[Text]:
+    """The text of a dot on the side of it where it is nearest and covers nothing; none where there is no such place."""
+    for over in (above, not above):
+        found: list[Text] = []
+        for shift, anchor in ((9, "start"), (-9, "end")):
+            moved = replace(text, x=text.x + shift, y=text.y + (-8 if over else 17), anchor=anchor)
+            step = -_LABEL_LINE if over else _LABEL_LINE
+            while any(_covers(moved, other) for other in placed) or any(_crosses(moved, stair) for stair in stairs):
+                moved = replace(moved, y=moved.y + step)
+                if not axes.top - _LABEL_LINE <= moved.y <= axes.bottom:
+                    break
+            left, right = _extent(moved)
+            fits = axes.left <= left and right <= axes.right and axes.top - _LABEL_LINE <= moved.y <= axes.bottom
+            found += [moved] if fits else []
+        if found:
+            return sorted(found, key=lambda one: abs(one.y - text.y))[:1]
+    return []
+
+
+def _crosses(text: Text, stair: _Stair) -> bool:
+    """Whether a piece of the staircase goes through a text."""
+    (x0, y0), (x1, y1) = stair
+    left, right = _extent(text)
+    wide = min(x0, x1) < right and left < max(x0, x1) if x0 != x1 else left < x0 < right
+    return wide and min(y0, y1) < text.y + 3 and text.y - 11 < max(y0, y1)
 
 
 def _covers(one: Text, other: Text) -> bool:

@@ -1,6 +1,7 @@
 """The report as one self-contained HTML page, and its parts: nothing on it comes from elsewhere."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 
 from autoresearch.report import curves, drawing, figure
 from autoresearch.report.attempts import ReportLine
@@ -25,6 +26,12 @@ SCROLL = '<div class="scroll" role="group" aria-label="what may be wider than th
 
 Link = Callable[[int], str]
 """Where the page of an attempt of this number is."""
+
+_NAMED = frozenset(
+    ("value", "effect", "runs", "area", "attempts", "keep", "discard", "crash", "best effect", "minutes", "attempted",
+     "kept", "baseline", "best", "metric", "seed", "for", "expected", "integrity", "run")
+)  # fmt: skip
+"""Headings that are said beside their cell where a row is not a line; other cells speak for themselves."""
 
 _SORT = '<button type="button" class="sort">{}</button>'
 _LISTED = 100
@@ -108,10 +115,11 @@ def _believed(report: Report) -> str:
     return "\n".join(parts)
 
 
+_HEAD = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
+
+
 def _attempts(shown: Sequence[ReportLine], link: Link | None) -> str:
-    head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
-    rows = "".join(_attempt(entry, link) for entry in shown)
-    return f"<h2>All experiments</h2>{SCROLL}<table>{heading(map(_SORT.format, head))}{rows}</table></div>"
+    return f"<h2>All experiments</h2>{grid(_HEAD, (_attempt(entry, link) for entry in shown), sort=True)}"
 
 
 def _attempt(entry: ReportLine, link: Link | None) -> str:
@@ -128,14 +136,13 @@ def _attempt(entry: ReportLine, link: Link | None) -> str:
     ]
     listed = "".join(f"<dt>{label}</dt><dd><code>{safe(text)}</code></dd>" for label, text in details if text)
     number_of_it = f'<a href="{safe(link(entry.index))}">{entry.index}</a>' if link else str(entry.index)
-    return (
-        f'<tr id="n{entry.index}"><td class="number">{number_of_it}</td>'
-        f'<td class="badge {entry.status}">{entry.status}</td>'
-        f'<td class="number">{number(entry.value)}</td>'
-        f'<td class="number">{safe(interval(entry.effect, entry.low, entry.high))}</td>'
-        f'<td class="number">{entry.runs}</td><td>{safe(entry.area)}</td>'
-        f"<td><details><summary>{safe(entry.title)}</summary><dl>{listed}</dl></details></td></tr>\n"
-    )
+    more = f"<details><summary>{safe(entry.title)}</summary><dl>{listed}</dl></details>"
+    cells = (
+        number_of_it, entry.status, number(entry.value), safe(interval(entry.effect, entry.low, entry.high)),
+        str(entry.runs), safe(entry.area), more,
+    )  # fmt: skip
+    kinds = ("number", f"badge {entry.status}", "number", "number", "number")
+    return row(_HEAD, cells, kinds, name=f"n{entry.index}")
 
 
 def _html_areas(report: Report) -> str:
@@ -153,10 +160,33 @@ def _html_listing(title: str, items: Sequence[str]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    body = "".join(f"<tr>{''.join(f'<td>{safe(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    return f"{SCROLL}<table>{heading(head)}{body}</table></div>"
+    return grid(head, (row(head, [safe(str(cell)) for cell in cells]) for cells in rows))
 
 
-def heading(cells: Iterable[str]) -> str:
-    """The first row of a table; the cells are HTML."""
-    return f"<tr>{''.join(f'<th>{cell}</th>' for cell in cells)}</tr>"
+def grid(head: Sequence[str], rows: Iterable[str], *, sort: bool = False) -> str:
+    """A table; where there is no room for its columns, each row is a few lines that name their figures.
+
+    Args:
+        head: Headings of its columns, as HTML.
+        rows: Its rows, made by `row` with the same headings.
+        sort: Whether the heading of a column sorts by it.
+    """
+    cells = "".join(f'<th role="columnheader">{_SORT.format(one) if sort else one}</th>' for one in head)
+    kind = "head sorts" if sort else "head"
+    return (
+        f'{SCROLL}<table class="rows" role="table"><tbody role="rowgroup"><tr class="{kind}" role="row">{cells}</tr>'
+        f"{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def row(head: Sequence[str], cells: Sequence[str], kinds: Sequence[str] = (), name: str = "") -> str:
+    """A row of `grid`: its cells as HTML, the classes of the first of them, and the row's own id."""
+    own = f' id="{name}"' if name else ""
+    body = "".join(_cell(*one) for one in zip_longest(head, cells, kinds, fillvalue=""))
+    return f'<tr{own} role="row">{body}</tr>\n'
+
+
+def _cell(heading: str, cell: str, kind: str) -> str:
+    words = f' data-label="{safe(heading)}"' if heading in _NAMED or heading[1:].isdecimal() else ""
+    named = f' class="{kind}"' if kind else ""
+    return f'<td role="cell"{named}{words}>{cell}</td>'
