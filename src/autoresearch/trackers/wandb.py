@@ -3,16 +3,26 @@
 Overrides and the commit become the config, the curve of each seed a history, verdict and figures the summary; the runs
 of a campaign are a group. A run is written whole and once: W&B cannot take one up again while it is offline, and a run
 that is open for hours would have to outlive its controller.
+
+Runs that a recipe logs to W&B itself, online, get the verdict of their idea as a tag once it has one.
 """
 
 import logging
+import re
 from collections import defaultdict
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
 
-from autoresearch.experiment.events import Event
+from autoresearch.experiment.events import Event, ExperimentJudged, Noted, RunPlanned
 from autoresearch.trackers.options import TrackerOptions
 from autoresearch.trackers.story import Story, StoryPage
+
+_OWN_RUN = re.compile(
+    r"(?P<run>\S+): Weights & Biases has it at https?://[^/\s]+/(?P<path>[^/\s]+/[^/\s]+)/runs/(?P<id>[\w-]+)"
+)
+"""What is noted of a run that logs there itself."""
+_PATIENCE_S = 20
 
 
 class WandbOptions(TrackerOptions):
@@ -39,16 +49,30 @@ class WandbTracker:
     def __init__(self, *, options: dict[str, Any]) -> None:
         self.options = WandbOptions.parse(options)
         self._story = Story()
+        self._arm_of: dict[str, str] = {}
+        self._own_runs: dict[str, set[str]] = defaultdict(set)
 
     def recall(self, event: Event) -> None:
         """Take in what was told before."""
         self._story.take(event)
+        self._follow(event)
 
     def tell(self, event: Event) -> None:
-        """Write the pages that are finished now."""
+        """Write the pages that are finished now, and tag the runs of an idea that has its verdict."""
+        self._follow(event)
         for page in self._story.take(event):
             if page.outcome:
                 self._write(page)
+        if isinstance(event, ExperimentJudged):
+            for path in sorted(self._own_runs[event.name]):
+                _tag(path, event.verdict.status.value)
+
+    def _follow(self, event: Event) -> None:
+        """Where the runs of an idea are that their own recipe logs."""
+        if isinstance(event, RunPlanned):
+            self._arm_of[event.run_id] = event.experiment
+        elif isinstance(event, Noted) and (found := _OWN_RUN.match(event.text)) and found["run"] in self._arm_of:
+            self._own_runs[self._arm_of[found["run"]]].add(f"{found['path']}/{found['id']}")
 
     def _write(self, page: StoryPage) -> None:
         """One run from its beginning to its end, and once: a controller may be killed before it can say that it was."""
@@ -80,6 +104,17 @@ class WandbTracker:
         run.summary.update({**page.words, **page.numbers})
         run.finish(exit_code=int(page.outcome == "crash"))
         mark.touch()
+
+
+def _tag(path: str, word: str) -> None:
+    """Put a tag on a run that is not ours: what cannot be done is left, and nothing is tried again."""
+    import wandb  # noqa: PLC0415 - an optional package, and slow to load
+
+    with suppress(Exception):
+        run = wandb.Api(timeout=_PATIENCE_S).run(path)
+        if word not in run.tags:
+            run.tags = [*run.tags, word]
+            run.update()
 
 
 def _quiet(wandb: Any) -> Any:

@@ -36,8 +36,8 @@ exec "$python" -P -m autoresearch.launchers.slurm.warm_node '/data/my repo/repor
 # export SLURM_JOB_ID=$job SLURM_JOBID=$job SLURM_JOB_NODELIST=$nodes SLURM_NODELIST=$nodes
 # all=(${nodes//,/ })
 # export SLURM_JOB_NUM_NODES=${#all[@]} SLURM_NNODES=${#all[@]}
-# export SLURM_JOB_PARTITION=${AUTORESEARCH_PARTITION:-}
-# export SLURM_JOB_ACCOUNT=${AUTORESEARCH_ACCOUNT:-}
+# export SLURM_JOB_PARTITION=${AUTORESEARCH_PARTITION:-none}
+# export SLURM_JOB_ACCOUNT=${AUTORESEARCH_ACCOUNT:-none}
 # export SLURM_SUBMIT_DIR='/data/my repo/.autoresearch/worktrees/lower-kl' run_name=ar-night--lower-kl--3-f284d23a
 # srun() {
 #   local word words=()

@@ -126,7 +126,7 @@ def allocation(flags: list[str], options: SlurmOptions, held: Allocation, spool:
         *(f"#SBATCH {flag}" for flag in flags),
         "",
         f"# a warm allocation: runs handed over in {spool!r} become steps of it".replace("\n", " "),
-        *options.setup,
+        *(options.setup if options.style == "batch" else ()),  # ray.sub runs them in its containers
         *_our_python(options),
         f'exec "$python" -P -m autoresearch.launchers.slurm.warm_node {settings}',
     ]
@@ -177,7 +177,7 @@ def in_job(spec: SupervisorSpec, options: SlurmOptions, name: str, gpus_per_node
         "export SLURM_JOB_ID=$job SLURM_JOBID=$job SLURM_JOB_NODELIST=$nodes SLURM_NODELIST=$nodes",
         "all=(${nodes//,/ })",
         "export SLURM_JOB_NUM_NODES=${#all[@]} SLURM_NNODES=${#all[@]}",
-        *(f"export SLURM_JOB_{fact}=${{AUTORESEARCH_{fact}:-}}" for fact in JOB_FACTS),
+        *(f"export SLURM_JOB_{fact}=${{AUTORESEARCH_{fact}:-none}}" for fact in JOB_FACTS),
         f"export SLURM_SUBMIT_DIR={quote(spec.directory)} run_name={quote(name)}",
         "srun() {",
         "  local word words=()",
