@@ -36,14 +36,15 @@ def campaign(whole, without):
 
 def test_a_member_that_fresh_seeds_do_not_support_is_named_with_what_the_rest_measured():
     """And with the branch that leaves it out."""
-    told = leaner(campaign(0.7, 0.8), SCORE)
+    arm, told = leaner(campaign(0.7, 0.8), SCORE)
+    assert arm == "without-1"
     assert told.startswith("without #2 Raise the learning rate the rest gave 0.8 on 1 fresh seed, the whole 0.7")
-    assert told.endswith("do not support #2; take refs/without instead")
+    assert told.endswith("do not support #2; autoresearch adopt takes the rest, refs/without")
 
 
 def test_a_member_that_helps_is_not_named():
     """Neither where the whole is better, whichever way is up, nor where nothing was compared."""
-    assert leaner(campaign(0.8, 0.7), SCORE) == ""
-    assert leaner(campaign(0.7, 0.8), replace(SCORE, direction=Direction.MINIMIZE)) == ""
-    assert leaner(campaign(0.7, None), SCORE) == ""
-    assert leaner(fold(a_campaign()), SCORE) == ""
+    assert leaner(campaign(0.8, 0.7), SCORE) == ("", "")
+    assert leaner(campaign(0.7, 0.8), replace(SCORE, direction=Direction.MINIMIZE)) == ("", "")
+    assert leaner(campaign(0.7, None), SCORE) == ("", "")
+    assert leaner(fold(a_campaign()), SCORE) == ("", "")

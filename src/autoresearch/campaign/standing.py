@@ -195,7 +195,7 @@ def _claimed(reading: Reading, now: float) -> str:
 def _cautions(history: History, objective: Objective | None) -> tuple[str, ...]:
     """While it goes on what makes a run that hangs go unseen, afterwards what speaks against a member of the best."""
     if history.ended:
-        return tuple(filter(None, [leaner(history, objective) if objective else ""]))
+        return tuple(filter(None, [leaner(history, objective)[1] if objective else ""]))
     return tuple(note.text for note in history.notes if note.text.startswith(NO_CLOCK))
 
 

@@ -113,7 +113,8 @@ def campaign(
     parts = html_page.sections(report, shown, lambda index: f"{there}/experiments/{index}")
     parts["attempts"] += _turns(there, turn, turns) if turns > 1 else ""
     parts["attempts"] += forms.choice(there) if len(report.entries) > 1 else ""
-    told = (*status.waiting, *status.held_back, status.question, *status.cautions)
+    cautions = () if report.leaner else status.cautions  # the headline's own words say it
+    told = (*status.waiting, *status.held_back, status.question, *cautions)
     parts |= {
         "state": _state(status, told),
         "answers": forms.answers(there, deeds),

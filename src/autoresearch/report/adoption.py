@@ -86,6 +86,8 @@ def standing_of(report: Report, arm: str) -> str:
     """
     if arm == report.incumbent:
         return report.headline
+    if arm == report.leaner_arm:
+        return f"{report.leaner[:1].upper()}{report.leaner[1:]}."
     judged = next((f" It was judged {one.status}: {one.reason}." for one in report.entries if one.name == arm), "")
     other = (
         f"This is not the best of the campaign ({report.incumbent}), so the headline of the campaign is not about it."
@@ -121,7 +123,8 @@ def pull_request(report: Report, arm: str, ideas: Sequence[str], branch: str, me
     own = ("best",) if arm == report.incumbent else ()
     kept = [(label, told[label]) for label in ("goal", "baseline", *own, "noise", "recipe") if label in told]
     cost = costs.added(report.spend, report.usd_per_gpu_hour)
-    again = f"autoresearch reproduce {lines[-1].index} --campaign {report.campaign}"
+    one = lines[-1]
+    again = [f"autoresearch reproduce {one.index} --campaign {report.campaign}"] if one.name == arm else []
     parts = [
         f"# {_line(title)}",
         _line(standing_of(report, arm)),
@@ -129,8 +132,8 @@ def pull_request(report: Report, arm: str, ideas: Sequence[str], branch: str, me
         "\n".join(f"- {label}: {_line(text)}" for label, text in [*kept, ("campaign cost", cost)]),
         _keys(lines),
         f"{left}." if left else "",
-        f"The files of `{branch}` are those of `{measured}`, {_tried(lines[-1])}. Again:",
-        f"```sh\ngit diff {measured} {branch}\n{again}\n```",
+        f"The files of `{branch}` are those of `{measured}`, {_tried(one)}. Again:",
+        "\n".join(["```sh", f"git diff {measured} {branch}", *again, "```"]),
     ]
     return _plain("\n\n".join(filter(None, parts)) + "\n")
 

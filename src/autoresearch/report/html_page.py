@@ -12,6 +12,7 @@ from autoresearch.report.pages import (
     area_rows,
     caution_words,
     claim_words,
+    cost_words,
     facts,
     number,
     standing,
@@ -63,7 +64,7 @@ def sections(report: Report, shown: Sequence[ReportLine], link: Link | None = No
     return {
         "headline": f'<p class="headline">{safe(report.headline)}</p>'
         + (f"<p>{safe(advice)}</p>" if advice else "")
-        + "".join(f"<p>{safe(line)}</p>" for line in report.integrity),
+        + "".join(f"<p>{safe(line)}</p>" for line in (*report.integrity, *filter(None, [cost_words(report)]))),
         "facts": _html_facts(report),
         "plot": f"{SCROLL}{drawing.svg(figure.progress(report))}</div>",
         "curves": _curves(report),

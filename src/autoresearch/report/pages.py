@@ -37,6 +37,7 @@ def markdown(report: Report) -> str:
         f"**{clean(report.headline)}**",
         clean(what_to_do(report)),
         "\n".join(f"- {clean(line)}" for line in report.integrity),
+        cost_words(report),
         _facts(report),
         PLOTTED,
         _standings(report),
@@ -119,16 +120,20 @@ def clean(text: str) -> str:
 
 
 def what_to_do(report: Report) -> str:
-    """What the best is made of, and once fresh seeds speak for it and the campaign is over, what to do with it."""
+    """What the best is made of and, once fresh seeds speak for it and the campaign is over, what to do with it."""
     held = [entry for entry in report.entries if entry.name in report.held]
-    taken = "Take it over with: autoresearch adopt" if report.reason and confirmed(report) else ""
-    if len(held) < 2:
-        return taken
     less = f"{report.leaner[:1].upper()}{report.leaner[1:]}." if report.leaner else ""
+    take = "Take it over with: autoresearch adopt" if report.reason and confirmed(report) and not less else ""
     told = "; ".join(f"#{entry.index} {entry.title}" for entry in held)
-    against = [f"#{entry.index}" for entry in held if standing(entry) == Standing.REFUTED]
+    made = f"It is made of {told}." if len(held) > 1 else ""
+    against = [f"#{entry.index}" for entry in held if standing(entry) == Standing.REFUTED] if made else []
     doubt = f"Runs speak against {' and '.join(against)}, which came along with the rest." if against else ""
-    return " ".join(filter(None, (f"It is made of {told}.", doubt, less, taken)))
+    return " ".join(filter(None, (made, doubt, less, take)))
+
+
+def cost_words(report: Report) -> str:
+    """What all of it cost, in a sentence; empty before anything ran."""
+    return f"The campaign took {costs.added(report.spend, report.usd_per_gpu_hour)}." if report.spend else ""
 
 
 def confirmed(report: Report) -> bool:

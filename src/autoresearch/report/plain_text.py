@@ -237,10 +237,10 @@ def told_unverified(rows: Iterable[tuple[int, str]]) -> str:
     return f"unverified, by the runs' own word alone: {which}"
 
 
-def leaner(history: History, objective: Objective) -> str:
-    """What fresh seeds say for the best without one of its members, where they say that; empty otherwise."""
+def leaner(history: History, objective: Objective) -> tuple[str, str]:
+    """The best without one of its members, where fresh seeds speak for that, and their words; both empty otherwise."""
     kept, whole = history.lineage(history.incumbent), _on_fresh_seeds(history, history.incumbent)
-    found: list[tuple[float, str]] = []
+    found: list[tuple[float, str, str]] = []
     for bundle in history.bundles.values():
         left = [idea for idea in kept if idea not in bundle.ideas]
         if bundle.parent != BASELINE or bundle.yardstick or len(left) != 1 or len(bundle.ideas) != len(kept) - 1:
@@ -251,10 +251,11 @@ def leaner(history: History, objective: Objective) -> str:
             member = history.experiment(left[0])
             without = f"without #{member.index} {member.hypothesis.title} the rest gave {number(ours)}"
             on = f"on {len(common)} fresh seed{'s' * (len(common) > 1)}, the whole {number(theirs)} on the same"
-            told = f"{without} {on}: fresh seeds do not support #{member.index}; take {bundle.branch} instead"
-            found.append((objective.gain(ours, theirs), told))
-    gain, told = max(found, default=(0.0, ""))
-    return told if gain > 0 else ""
+            take = f"autoresearch adopt takes the rest, {bundle.branch}"
+            told = f"{without} {on}: fresh seeds do not support #{member.index}; {take}"
+            found.append((objective.gain(ours, theirs), bundle.name, told))
+    gain, arm, told = max(found, default=(0.0, "", ""))
+    return (arm, told) if gain > 0 else ("", "")
 
 
 def _on_fresh_seeds(history: History, arm: str) -> dict[int, float]:

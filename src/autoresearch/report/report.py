@@ -71,6 +71,7 @@ class Report:
         attention: What a person should look at or decide.
         steering: What the user asked for.
         curves: Of the baseline and the best; empty where there are none.
+        leaner: What fresh seeds say for the best without one of its members; `leaner_arm`: that arm. Empty for none.
     """
 
     campaign: str
@@ -106,6 +107,7 @@ class Report:
     steering: tuple[str, ...]
     curves: tuple[DrawnCurves, ...] = ()
     leaner: str = ""
+    leaner_arm: str = ""
 
     @property
     def headline(self) -> str:
@@ -168,6 +170,7 @@ def build(
     end = history.ended.at if history.ended else now
     best, best_from = _best(history, evidence)
     baseline, baseline_from = baseline_figure(history)
+    less_arm, less = leaner(history, objective)
     return Report(
         campaign=campaign.campaign,
         goal=objective.goal,
@@ -201,7 +204,8 @@ def build(
         attention=_attention(history, found, view.stop, now),
         steering=tuple(said.text for said in history.steering),
         curves=best_and_baseline(history),
-        leaner=leaner(history, objective),
+        leaner=less,
+        leaner_arm=less_arm,
     )
 
 

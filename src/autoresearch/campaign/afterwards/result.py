@@ -74,7 +74,7 @@ def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
     Args:
         campaign: The campaign.
         index: Number of the experiment to adopt with all that it is built on; None for the best, if fresh seeds speak
-            for it.
+            for it, without a member that they do not support.
 
     Raises:
         CampaignError: There is nothing to adopt, or nothing that fresh seeds speak for.
@@ -126,7 +126,7 @@ def _chosen(opened: opening.Opened, report: Report, index: int | None) -> str:
             raise CampaignError(
                 f"{why.rstrip('.')}. To adopt an experiment all the same, name it: autoresearch adopt N"
             )
-        return report.incumbent
+        return report.leaner_arm or report.incumbent
     entry = opened.experiment(index)
     if not entry.commit or entry.name == BASELINE:
         what = "is the baseline itself" if entry.commit else "has no commit"
