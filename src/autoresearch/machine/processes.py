@@ -73,10 +73,15 @@ class Process(NamedTuple):
         return self.state in "Tt"
 
 
+def _told(pid: int, file: str) -> bytes:
+    with open(f"{PROC}/{pid}/{file}", "rb", buffering=0) as stream:  # noqa: PTH123 (a Path costs more than the file)
+        return stream.read()
+
+
 def process_info(pid: int) -> Process | None:
     """One process, or None when there is none of that id."""
     try:
-        text = (PROC / str(pid) / "stat").read_bytes().decode("utf-8", "replace")
+        text = _told(pid, "stat").decode("utf-8", "replace")
     except OSError:
         return None
     # The name is in parentheses and may itself hold spaces and parentheses.
@@ -169,7 +174,7 @@ def alive(pid: int, started: int) -> bool:
 def carries(pid: int, mark: str, value: str) -> bool:
     """Whether a process was started with `mark=value` in its environment; False where we may not look."""
     try:
-        return os.fsencode(f"{mark}={value}") in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        return os.fsencode(f"{mark}={value}") in _told(pid, "environ").split(b"\0")
     except OSError:
         return False
 
