@@ -40,7 +40,7 @@ def checkout(ctx: Context, arm: str) -> Path:
     commit = ctx.history.arm_commit(arm)
     worktree.add(ctx.paths.root, tree, commit)
     worktree.attach(tree, ctx.history.arm_branch(arm), commit)
-    for missing in worktree.populate_submodules(ctx.paths.root, tree):
+    for missing in worktree.populate_submodules(ctx.paths.root, tree, commit):
         ctx.note(f"the worktree of {arm} lacks the submodule {missing}")
     return tree
 

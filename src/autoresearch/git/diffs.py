@@ -162,12 +162,19 @@ def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> 
 
 def files_of(repo: Path, commit: str) -> frozenset[str]:
     """Every path of a commit: files, links and submodules."""
-    return _files_of(repo, commit) if is_hash(commit) else _files_of.__wrapped__(repo, commit)
+    return _whole(repo, commit)[0] if is_hash(commit) else _whole.__wrapped__(repo, commit)[0]
+
+
+def submodules_of(repo: Path, commit: str) -> tuple[tuple[str, str], ...]:
+    """Every submodule of a commit: its path, and the commit that is pinned."""
+    return _whole(repo, commit)[1] if is_hash(commit) else _whole.__wrapped__(repo, commit)[1]
 
 
 @lru_cache(maxsize=4)
-def _files_of(repo: Path, commit: str) -> frozenset[str]:
-    return frozenset(nul(call(repo, "ls-tree", "-r", "-z", "--full-tree", "--name-only", commit).stdout))
+def _whole(repo: Path, commit: str) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
+    records = [one.partition("\t") for one in nul(call(repo, "ls-tree", "-r", "-z", "--full-tree", commit).stdout)]
+    pinned = ((path, kind.split(" ")[2]) for kind, _, path in records if kind.startswith(SUBMODULE))
+    return frozenset(path for _, _, path in records), tuple(pinned)
 
 
 def imported_names(repo: Path, commit: str) -> frozenset[str]:

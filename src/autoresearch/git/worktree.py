@@ -16,9 +16,9 @@ from pathlib import Path
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
-from autoresearch.git.call import FULL, ask, call, nul, private_index
+from autoresearch.git.call import FULL, ask, call, private_index
 from autoresearch.git.contents import differing
-from autoresearch.git.diffs import SUBMODULE
+from autoresearch.git.diffs import submodules_of
 from autoresearch.machine import fault_points, lock_owner
 from autoresearch.machine.disk import delete, replace
 
@@ -48,7 +48,7 @@ class _Pin:
     commit: str
 
 
-def populate_submodules(repo: Path, tree: Path) -> tuple[Unfilled, ...]:
+def populate_submodules(repo: Path, tree: Path, commit: str = "") -> tuple[Unfilled, ...]:
     """Fill the submodules that are populated in the user's checkout, each with the commit that the worktree pins.
 
     Files come from the user's own submodule repositories; no `.git` is made. A folder that is filled already is made
@@ -57,11 +57,12 @@ def populate_submodules(repo: Path, tree: Path) -> tuple[Unfilled, ...]:
     Args:
         repo: Any path in the user's checkout.
         tree: Root of the worktree.
+        commit: What it stands on, where that is known: git is not asked then.
 
     Returns:
         Submodules that are populated in the user's checkout and could not be filled.
     """
-    return tuple(_fill_all(refs.root(repo), tree, refs.head_commit(tree), ""))
+    return tuple(_fill_all(refs.root(repo), tree, commit or refs.head_commit(tree), ""))
 
 
 def edited_submodules(repo: Path, tree: Path) -> tuple[str, ...]:
@@ -92,9 +93,8 @@ def _edits(theirs: Path, top: Path, commit: str, above: str) -> Iterator[str]:
 
 def _pins(theirs: Path, top: Path, commit: str, above: str) -> Iterator[_Pin]:
     """The submodules that `commit` of the user's repository `theirs` pins, where they are populated."""
-    for record in nul(call(theirs, "ls-tree", "-r", "-z", "--full-tree", commit).stdout):
-        (mode, _, pinned), path = record.partition("\t")[0].split(" "), record.partition("\t")[2]
-        if mode == SUBMODULE and (theirs / path / ".git").exists():
+    for path, pinned in submodules_of(theirs, commit):
+        if (theirs / path / ".git").exists():
             yield _Pin(above + path, theirs / path, top / above / path, pinned)
 
 
@@ -354,10 +354,13 @@ def attach(path: Path, branch: str, commit: str = "") -> None:
     """
     if commit and _attached.get(path) == (branch, commit) and _head(path) == f"ref: {refs.HEADS}{branch}":
         return
-    if refs.branch_commit(path, branch) is None:
-        raise RepositoryError(f"there is no branch {branch} to put {path} on")
+    try:
+        call(path, "read-tree", "--reset", refs.HEADS + branch, config=FULL)
+    except RepositoryError:
+        if refs.branch_commit(path, branch) is None:
+            raise RepositoryError(f"there is no branch {branch} to put {path} on") from None
+        raise
     call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", refs.HEADS + branch)
-    call(path, "read-tree", "--reset", "HEAD", config=FULL)
     call(path, "update-index", "-q", "--refresh", config=FULL, codes=(0, 1))
     _attached[path] = branch, commit
 
