@@ -331,3 +331,40 @@ def double(double_session: Double) -> Double:
     """The double, with its count of requests at zero."""
     double_session.trouble("requests")
     return double_session
+
+
+RAY_SUB = """#!/bin/bash
+set -u
+logs=$BASE_LOG_DIR/$SLURM_JOB_ID-logs; mkdir -p "$logs"; cd "$logs" || exit
+printf %s "$COMMAND" > driver_command.sh
+head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1); workers=$((SLURM_JOB_NUM_NODES - 1))
+image=("--container-image=$CONTAINER" "--container-mounts=$MOUNTS" --no-container-mount-home -p "$SLURM_JOB_PARTITION")
+srun "${image[@]}" --container-name=ray-head --nodes=1 --ntasks=1 -w "$head" bash -c "
+  echo head \\$SLURMD_NODENAME \\$CUDA_VISIBLE_DEVICES port $PORT >> cluster
+  until [ \\$(grep -c worker cluster) = $workers ]; do sleep 0.05; done
+  bash driver_command.sh > ray-driver.log 2>&1" & one=$!
+two=; ((workers == 0)) || { srun "${image[@]}" --container-name=ray-worker --exact --nodes=$workers --ntasks=$workers \\
+  --ntasks-per-node=1 --kill-on-bad-exit=0 --exclude="$head" bash -c "
+  echo worker \\$SLURMD_NODENAME >> cluster; sleep 300" & two=$!; }
+wait -n $one $two
+kill $one 2> /dev/null
+wait $one
+"""
+"""What upstream's script does with Slurm, in few words: a step for the head with the command, one for all workers."""
+
+
+@pytest.fixture
+def no_pyxis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An srun that notes and leaves out what only pyxis knows; the file with what was asked of pyxis."""
+    asked, folder = tmp_path / "asked", tmp_path / "without pyxis"
+    folder.mkdir()
+    (folder / "srun").write_text(f"""#!/bin/bash
+args=()
+for word; do case $word in
+  --container-*) echo "$word" >> "{asked}" ;; --no-container-*) ;; *) args+=("$word") ;;
+esac; done
+exec {shutil.which("srun")} "${{args[@]}}"
+""")
+    (folder / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return asked

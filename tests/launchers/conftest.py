@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.launchers.clusters import double, double_session, ray_address, slurm, slurm_session
+from tests.launchers.clusters import double, double_session, no_pyxis, ray_address, slurm, slurm_session
 from tests.launchers.kube_server import kube, kube_session
 
 from autoresearch.ports.launcher import Launcher
 from autoresearch.run.job import Job
 from autoresearch.testing.launchers import JobFactory
 
-__all__ = ["double", "double_session", "kube", "kube_session", "ray_address", "slurm", "slurm_session"]
+__all__ = ["double", "double_session", "kube", "kube_session", "no_pyxis", "ray_address", "slurm", "slurm_session"]
 
 
 WAIT = "until [ -e go ]; do sleep 0.02; done"

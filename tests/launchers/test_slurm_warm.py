@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.launchers.clusters import reach
+from tests.launchers.clusters import RAY_SUB, reach
 from tests.launchers.conftest import WAIT
 
 from autoresearch.errors import LauncherError
@@ -246,41 +246,6 @@ def test_a_poll_is_one_question(make, job, on_path, tmp_path):
         on_path(name, f'echo {name} >> {calls}; exec "$real" "$@"')
     launcher.states(ids)
     assert calls.read_text() == "squeue\n"
-
-
-RAY_SUB = """#!/bin/bash
-set -u
-logs=$BASE_LOG_DIR/$SLURM_JOB_ID-logs; mkdir -p "$logs"
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1); workers=$((SLURM_JOB_NUM_NODES - 1))
-image="--container-image=$CONTAINER --container-mounts=$MOUNTS --no-container-mount-home -p $SLURM_JOB_PARTITION"
-cd "$logs"
-srun $image --container-name=ray-head --nodes=1 --ntasks=1 -w "$head" bash -c "
-  echo head \\$SLURMD_NODENAME \\$CUDA_VISIBLE_DEVICES port $PORT >> cluster
-  until [ \\$(grep -c worker cluster) = $workers ]; do sleep 0.05; done
-  bash -c '$COMMAND' > ray-driver.log 2>&1" & one=$!
-two=; ((workers == 0)) || { srun $image --container-name=ray-worker --exact --nodes=$workers --ntasks=$workers \\
-  --ntasks-per-node=1 --kill-on-bad-exit=0 --exclude="$head" bash -c "
-  echo worker \\$SLURMD_NODENAME >> cluster; sleep 300" & two=$!; }
-wait -n $one $two
-kill $one 2> /dev/null
-wait $one
-"""
-"""What upstream's script does with Slurm, in few words: a step for the head with the command, one for all workers."""
-
-
-@pytest.fixture
-def no_pyxis(on_path, tmp_path):
-    """An srun that notes and leaves out what only pyxis knows; the file with what was asked of pyxis."""
-    asked = tmp_path / "asked"
-    on_path(
-        "srun",
-        f'''args=()
-for word; do case $word in
-  --container-*) echo "$word" >> {asked} ;; --no-container-*) ;; *) args+=("$word") ;;
-esac; done
-exec "$real" "${{args[@]}}"''',
-    )
-    return asked
 
 
 CLUSTERS = {"style": "ray.sub", "container": "/images/nemo-rl.sqsh"}

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.conftest import commit_all
+from tests.launchers.clusters import RAY_SUB
 
 pytestmark = pytest.mark.full
 
@@ -50,9 +51,13 @@ def test_killed_on_slurm_it_goes_on_with_the_same_jobs(lab, slurm, at_home):
 
 
 @pytest.mark.slurm
-def test_a_warm_allocation_gives_the_same_ledger(lab, slurm, at_home):
-    """Killed in the middle, it goes on in the same allocation, gives it back at the end, and tells what it cost."""
-    campaign(lab, {"type": "slurm", "poll_s": 0.2, "allocation": {"time": "10m", "idle": "5m"}})
+def test_a_warm_allocation_gives_the_same_ledger(lab, slurm, at_home, no_pyxis):
+    """Each run a Ray cluster in a container. Killed in the middle, it goes on in the same allocation, gives it back at
+    the end, and tells what it cost.
+    """
+    (lab.root / "ray.sub").write_text(RAY_SUB)
+    held = {"allocation": {"nodes": 2, "time": "10m", "idle": "5m"}, "style": "ray.sub", "container": "image"}
+    campaign(lab, {"type": "slurm", "poll_s": 0.2, **held})
     assert lab.run(fault="run.submitted#2=kill").returncode == -9
     done = lab.run()
     assert done.returncode == 0, done.stderr
@@ -62,6 +67,7 @@ def test_a_warm_allocation_gives_the_same_ledger(lab, slurm, at_home):
     assert {row.job_id.split(".")[0] for row in lab.rows()} == {held["job_id"]}
     assert slurm.do("squeue", "-h", "-j", held["job_id"], "-t", "all", "-o", "%T").strip() == "CANCELLED"
     assert "idle in warm allocations" in (lab.folder / "report.md").read_text()
+    assert "--container-image=image" in no_pyxis.read_text()
 
 
 @pytest.mark.ray

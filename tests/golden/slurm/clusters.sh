@@ -28,6 +28,7 @@ exec "$python" -P -m autoresearch.launchers.slurm.warm_node '/data/my repo/repor
 # command.sh:
 # #!/bin/bash
 # cd '/data/my repo/.autoresearch/worktrees/lower-kl' || exit
+# echo printing to '/data/my repo/reports/run-3/run.log'; exec > '/data/my repo/reports/run-3/run.log' 2>&1
 # exec env PYTHONUNBUFFERED=1 PYTHONPATH='/data/my repo' AUTORESEARCH_RUN_ID=ar-night--lower-kl--3 uv run examples/run_grpo.py --config 'a b.yaml' grpo.seed=44
 # in-job.sh:
 # #!/bin/bash
@@ -54,8 +55,7 @@ exec "$python" -P -m autoresearch.launchers.slurm.warm_node '/data/my repo/repor
 # export GPUS_PER_NODE=8
 # export PORT=$((1200 + 2 * (AUTORESEARCH_SLOT % 50)))
 # export RAY_CLIENT_SERVER_PORT=$((1201 + 2 * (AUTORESEARCH_SLOT % 50)))
-# ln -sfn "$job-logs/ray-driver.log" '/data/my repo/reports/run-3/run.log'
 # bash ray.sub
 # code=$?
-# [ -e '/data/my repo/reports/run-3/run.log' ] || ln -sfn ray.sub.log '/data/my repo/reports/run-3/run.log'
+# [ -e '/data/my repo/reports/run-3/run.log' ] || cp '/data/my repo/reports/run-3/ray.sub.log' '/data/my repo/reports/run-3/run.log'
 # exit $code

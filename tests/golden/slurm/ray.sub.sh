@@ -24,8 +24,11 @@ sbatch \
 # What command.sh is, which ray.sub starts in the container of the first node:
 #   #!/bin/bash
 #   ended_at='/data/my repo/reports/run-3/exit.json'
-#   [ -e "$ended_at" ] && mv "$ended_at" "$ended_at.attempt-${SLURM_RESTART_COUNT:-0}"
+#   for file in "$ended_at" '/data/my repo/reports/run-3/run.log'; do
+#     [ -e "$file" ] && mv "$file" "$file.attempt-${SLURM_RESTART_COUNT:-0}"
+#   done
 #   cd '/data/my repo/.autoresearch/worktrees/lower-kl' || exit
+#   echo printing to '/data/my repo/reports/run-3/run.log'; exec > '/data/my repo/reports/run-3/run.log' 2>&1
 #   begun=$(date +%s)
 #   timeout --signal=TERM --kill-after=10 3600 \
 #     env PYTHONUNBUFFERED=1 PYTHONPATH='/data/my repo' AUTORESEARCH_RUN_ID=ar-night--lower-kl--3 uv run examples/run_grpo.py --config 'a b.yaml' grpo.seed=44

@@ -166,17 +166,6 @@ class SlurmLauncher:
     def _adopt(self, record: Record, job_id: str) -> None:
         self._records.put(record._replace(job_id=job_id))
         self._asked = float("-inf")
-        self._link_log(record, job_id, 0)
-
-    def _link_log(self, record: Record, job_id: str, restarts: int) -> None:
-        """The run's log is the driver's log of ray.sub, which names its folder anew after every requeue."""
-        if self.options.style != "ray.sub" or self._warm:
-            return
-        log, again = Path(record.log), f"-{restarts}" if restarts else ""
-        wanted = Path(f"{job_id}{again}-logs", "ray-driver.log")
-        if not log.is_symlink() or log.readlink() != wanted:
-            log.unlink(missing_ok=True)
-            log.symlink_to(wanted)
 
     def _from_accounts(self, record: Record) -> QueueLine | None:
         since = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.asked_at - 60))
@@ -235,7 +224,6 @@ class SlurmLauncher:
         now = time.monotonic()
         over = ended is None and (row is None or row.state.ended)
         since = self._unexplained.setdefault(record.token, now) if over else now
-        self._link_log(record, job_id, row.restarts if row else 0)
         report = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
         written = Path(record.folder, slurm_script.OUTPUT.replace("%j", job_id))
         reached = self._warm is not None or bool(report) or written.exists()

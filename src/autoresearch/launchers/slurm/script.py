@@ -189,10 +189,9 @@ def in_job(spec: SupervisorSpec, options: SlurmOptions, name: str, gpus_per_node
         f"cd {quote(spec.directory)} || exit",
         *(f"export {variable}={quote(value)}" for variable, value in variables.items()),
         *own,
-        f'ln -sfn "$job-logs/ray-driver.log" {quote(spec.log)}',
         f"bash {quote(options.ray_sub)}",
         "code=$?",
-        f"[ -e {quote(spec.log)} ] || ln -sfn {IN_JOB_LOG} {quote(spec.log)}",
+        f"[ -e {quote(spec.log)} ] || cp {quote(f'{spec.folder}/{IN_JOB_LOG}')} {quote(spec.log)}",
         "exit $code",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -208,7 +207,13 @@ def around_ray_sub(spec: SupervisorSpec) -> SupervisorSpec:
 def beside_others(spec: SupervisorSpec) -> str:
     """What ray.sub starts on the head of a cluster in a warm allocation: the supervisor of ray.sub keeps the limit."""
     command = " ".join(quote(word) for word in spec.argv)
-    return f"#!/bin/bash\ncd {quote(spec.directory)} || exit\nexec env {_settings(spec)}{command}\n"
+    lines = (
+        "#!/bin/bash",
+        f"cd {quote(spec.directory)} || exit",
+        _printing_to(spec),
+        f"exec env {_settings(spec)}{command}",
+    )
+    return "\n".join(lines) + "\n"
 
 
 def container_lines(spec: SupervisorSpec, options: SlurmOptions, name: str) -> SupervisorSpec:
@@ -273,8 +278,11 @@ def command(spec: SupervisorSpec) -> str:
     return f"""\
 #!/bin/bash
 ended_at={quote(f"{spec.folder}/{run_folder.EXIT}")}
-[ -e "$ended_at" ] && mv "$ended_at" "$ended_at.attempt-${{SLURM_RESTART_COUNT:-0}}"
+for file in "$ended_at" {quote(spec.log)}; do
+  [ -e "$file" ] && mv "$file" "$file.attempt-${{SLURM_RESTART_COUNT:-0}}"
+done
 cd {quote(spec.directory)} || exit
+{_printing_to(spec)}
 begun=$(date +%s)
 timeout --signal=TERM --kill-after={spec.grace_s:g} {limit:g} \\
   env {_settings(spec)}{inner}
@@ -288,6 +296,12 @@ printf '{{"ending": "%s", "reason": "%s", "exit_code": %d, "node": "%s", "starte
 mv "$ended_at.new" "$ended_at"
 exit $code
 """
+
+
+def _printing_to(spec: SupervisorSpec) -> str:
+    """A line of shell after which all goes to the run's log, a file of its own: what is a link is never read."""
+    log = quote(spec.log)
+    return f"echo printing to {log}; exec > {log} 2>&1"
 
 
 def _own_mounts(spec: SupervisorSpec) -> tuple[str, str]:
