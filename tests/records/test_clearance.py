@@ -40,6 +40,8 @@ def test_never_the_baseline_the_best_the_pinned_or_the_open(saved):
     (opened.paths.experiment(name) / "pinned").touch()
     assert name not in {one.name for one in look(saved)[1]}
     still_open = min(weighty)
+    adopted = clearance.clearable(opened.paths, opened.history, weights, still_open)
+    assert still_open not in {one.name for one in adopted}
     opened.history.experiment(still_open).judged = None
     assert clearance.spared(opened.history, ())[still_open] == "no verdict yet"
 

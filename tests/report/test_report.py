@@ -29,6 +29,7 @@ from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.claims import Claim, Standing
 from autoresearch.verdict.drift import Drift
 
+ROW = "; 0.7 in its row, by the runs that chose it"
 HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.invalid)"
 
 
@@ -128,9 +129,9 @@ def test_the_numbers_are_those_of_the_history():
 def test_the_best_value_is_that_of_fresh_seeds():
     """What was selected for being high is no estimate of how high it is; fresh seeds are, and the report says so."""
     made = report(fresh=[0.61, 0.63])
-    assert (made.best, made.best_from) == (pytest.approx(0.62), "mean of 2 fresh seeds")
-    assert "- best: 0.62, mean of 2 fresh seeds, as measured by the run itself (idea, branch" in markdown(made)
-    assert "0.62, mean of 2 fresh seeds, as measured by the run itself (idea" in html(made)
+    assert (made.best, made.best_from) == (pytest.approx(0.62), f"mean of 2 fresh seeds{ROW}")
+    assert f"- best: 0.62, mean of 2 fresh seeds{ROW}, as measured by the run itself (idea, branch" in markdown(made)
+    assert f"0.62, mean of 2 fresh seeds{ROW}, as measured by the run itself (idea" in html(made)
 
 
 def test_a_gain_by_the_runs_own_word_alone_is_called_unverified():

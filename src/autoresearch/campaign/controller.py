@@ -43,6 +43,7 @@ from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import drawing, figure
 from autoresearch.report.html_page import html
 from autoresearch.report.pages import markdown
+from autoresearch.report.plain_text import leaner
 from autoresearch.report.report import Known, Report, build
 from autoresearch.run.job import Submission
 from autoresearch.run.placement import room
@@ -342,7 +343,9 @@ def clearable(opened: Opened) -> tuple[Clearable, ...]:
     """What of a campaign can go; nothing is taken away."""
     target = target_of(opened.campaign)
     weights = target.weights if isinstance(target, Saver) else None
-    return clearance.clearable(opened.paths, opened.history, weights)
+    objective = opened.history.started.objective if opened.history.started else None
+    taken = leaner(opened.history, objective)[0] if objective else ""
+    return clearance.clearable(opened.paths, opened.history, weights, taken)
 
 
 def clear(where: Path, name: str | None, kinds: Collection[str], by: str = "") -> tuple[tuple[Clearable, ...], float]:

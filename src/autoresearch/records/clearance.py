@@ -62,7 +62,7 @@ def pinned(paths: CampaignPaths, history: History) -> frozenset[str]:
 
 
 def clearable(
-    paths: CampaignPaths, history: History, weights: Callable[[Path], Iterator[Path]] | None
+    paths: CampaignPaths, history: History, weights: Callable[[Path], Iterator[Path]] | None, taken: str = ""
 ) -> tuple[Clearable, ...]:
     """Everything that can go, largest first.
 
@@ -70,8 +70,9 @@ def clearable(
         paths: Where the campaign lies.
         history: The campaign.
         weights: Files and folders in a run's folder that hold weights and no number; None where its target cannot tell.
+        taken: The arm that would be adopted, where that is not the best; nothing of it goes. Empty for none.
     """
-    stays = spared(history, pinned(paths, history))
+    stays = spared(history, pinned(paths, history)) | ({taken: "what adopt takes"} if taken else {})
     found = [*(_checkpoints(paths, history, stays, weights) if weights else ()), *_worktrees(paths, history, stays)]
     found += _branches(paths, history, stays)
     return tuple(sorted(found, key=lambda one: (-one.gb, CLEARABLE.index(one.kind), one.name)))
@@ -98,7 +99,7 @@ def _checkpoints(
 def _worktrees(paths: CampaignPaths, history: History, stays: Mapping[str, str]) -> Iterator[Clearable]:
     for tree in worktree.listing(paths.root, paths.worktrees) if paths.worktrees.exists() else ():
         name = tree.path.name
-        busy = stays.get(name) not in {None, "the best", "the baseline", "pinned"}
+        busy = stays.get(name) not in {None, "the best", "the baseline", "what adopt takes", "pinned"}
         if busy or tree.locked or (history.ended is None and name not in _settled(history)):
             continue
         why = "git makes it again from its commit"

@@ -1,5 +1,6 @@
 """The morning report as a value: what was tried, what it gave, how sure that is, and what it cost."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -220,7 +221,14 @@ def _best(history: History, evidence: Evidence) -> tuple[float | None, str]:
     if measured is None or board.incumbent == BASELINE:
         return measured, ""
     if fresh := history.fresh_values(board.incumbent):
-        return sum(fresh) / len(fresh), f"mean of {len(fresh)} fresh seed{'s' * (len(fresh) != 1)}"
+        mean, verdict = (
+            sum(fresh) / len(fresh),
+            next((e.verdict for e in history.kept if e.name == board.incumbent), None),
+        )
+        row = verdict.value if verdict else None
+        other = row is not None and not math.isclose(row, mean, rel_tol=1e-9)
+        told = f"; {row:.4g} in its row, by the runs that chose it" if other else ""
+        return mean, f"mean of {len(fresh)} fresh seed{'s' * (len(fresh) != 1)}{told}"
     level = evidence.credited(board.incumbent)
     if level is None or not evidence.sigma:
         return measured, "mean of the runs it was selected by"
