@@ -17,7 +17,7 @@ from autoresearch.experiment.experiment import why_no_value
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.report import drawing
+from autoresearch.report import adoption, drawing
 from autoresearch.report.html_page import html
 from autoresearch.report.pages import claim_words, drift_words, markdown, standing, table
 from autoresearch.report.plain_text import interval
@@ -348,3 +348,13 @@ def test_gpu_hours_are_money_where_they_have_a_price_and_say_so_where_they_have_
     told = [markdown(report(price=price)) for price in (2.5, None)]
     assert re.search(r"3\.3 GPU-hours at 2\.5 USD: 8\.33 USD", told[0])
     assert "which have no price: `usd_per_gpu_hour`" in told[1]
+
+
+def test_the_text_of_a_pull_request_has_a_recipe_of_what_differs():
+    """Beside the one that was started from, where every change is keys; a change of code is none."""
+    made = replace(report(), recipe="conf/base.yaml")
+    nested = tuple(replace(entry, overrides=("+a.b=[1, 2]", "a.c=x")) for entry in made.entries)
+    whole = adoption.pull_request(replace(made, entries=nested), "idea", ("idea",), "b", "m")
+    assert "```yaml\ndefaults: base.yaml\na:\n  b: [1, 2]\n  c: x\n```" in whole
+    code = tuple(replace(entry, overrides=()) for entry in made.entries)
+    assert "```yaml" not in adoption.pull_request(replace(made, entries=code), "idea", ("idea",), "b", "m")

@@ -200,7 +200,7 @@ def run_gc(args: argparse.Namespace) -> int:
 
 _STAYS = (
     "what stays: ledger, journal, logs, measurements, submissions and every commit, so that `autoresearch reproduce N` "
-    "works; and all of the baseline, the best, what `adopt` takes, what is open, and what has a file `pinned` in its folder"
+    "works; and all of the baseline, the best, what `adopt` takes, what is open, and what has a file `pinned` beside it"
 )
 
 

@@ -1,7 +1,8 @@
 """What is taken home of a campaign, in words: a commit message for each kept change, and the text of a pull request."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Hypothesis
@@ -131,6 +132,7 @@ def pull_request(report: Report, arm: str, ideas: Sequence[str], branch: str, me
         table(("#", "change", "measured", "standing"), rows),
         "\n".join(f"- {label}: {_line(text)}" for label, text in [*kept, ("campaign cost", cost)]),
         _keys(lines),
+        _recipe(report, lines),
         f"{left}." if left else "",
         f"The files of `{branch}` are those of `{measured}`, {_tried(one)}. Again:",
         "\n".join(["```sh", f"git diff {measured} {branch}", *again, "```"]),
@@ -153,6 +155,35 @@ def _keys(lines: Sequence[ReportLine]) -> str:
     """The overrides of all changes together: of two for one key, the later."""
     last = {text.lstrip("+").partition("=")[0]: text for entry in lines for text in entry.overrides}
     return "As overrides:\n\n```\n" + "\n".join(last.values()) + "\n```" if last else ""
+
+
+def _recipe(report: Report, lines: Sequence[ReportLine]) -> str:
+    """A recipe with only what differs from the one that was started from; empty where a change is more than keys."""
+    changes = [override for entry in lines for override in entry.overrides]
+    if not report.recipe or not all(entry.overrides for entry in lines) or any(one[:1] == "~" for one in changes):
+        return ""
+    tree: dict[str, Any] = {}
+    for change in changes:
+        key, _, value = change.lstrip("+").partition("=")
+        *above, leaf = key.split(".")
+        node = tree
+        for part in above:
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                return ""
+        node[leaf] = value
+    parent = report.recipe.rpartition("/")[2]
+    body = "\n".join(["```yaml", f"defaults: {parent}", *_nested(tree), "```"])
+    return f"As a recipe of its own, beside `{report.recipe}` as it is at {report.base_commit}:\n\n{body}"
+
+
+def _nested(tree: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield f"{'  ' * depth}{key}:"
+            yield from _nested(value, depth + 1)
+        else:
+            yield f"{'  ' * depth}{key}: {value}"
 
 
 def _of(report: Report, ideas: Sequence[str]) -> tuple[ReportLine, ...]:
