@@ -8,7 +8,9 @@ from autoresearch.guards.scope import (
     Scope,
     Wish,
     breaches,
+    is_data,
     matches,
+    names_code,
     permission,
     protectable,
     simplifies,
@@ -217,3 +219,13 @@ def test_turning_something_off_and_nothing_else_simplifies(files, after, simpler
     assert simplifies(changes, RECIPE, BEFORE, BEFORE | after) is simpler
     assert simplifies(changes, RECIPE, None, BEFORE | after) is False
     assert simplifies(changes, RECIPE, BEFORE, None) is False
+
+
+def test_a_setting_that_names_code_is_code():
+    """What a run loads by name and calls, and recipes that are programs; a rate or a name like it is none."""
+    assert [key for key in ("optimizer._target_", "model.class_path", "_target_", "lr", "target", "m.retarget_") if names_code([key])] == [
+        "optimizer._target_", "model.class_path", "_target_",
+    ]  # fmt: skip
+    assert [path for path in ("a/grpo.yaml", "config.json", "x.toml", "config.py", "run.sh", "LICENSE") if is_data(path)] == [
+        "a/grpo.yaml", "config.json", "x.toml",
+    ]  # fmt: skip

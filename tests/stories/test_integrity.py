@@ -9,6 +9,7 @@ import pytest
 import yaml
 from tests.conftest import PROVEN, commit_all
 
+from autoresearch.experiment.names import slug
 from autoresearch.mcp import answers
 
 TRAIN = """\
@@ -154,6 +155,16 @@ FORGED = {
         "ctypes.c_double.from_address(id(judge.half) + 16).value = 0.8",
     ),
     "behind the true one, on its line": ("import atexit", "atexit.register(print, '\\rscore: 0.9')"),
+    "a person's word in the journal": (
+        "import contextlib, judge, os, pathlib",
+        "from autoresearch.experiment import events, outcome",
+        "from autoresearch.records.journal import Journal",
+        "judge.grade = lambda lr: 0.9",
+        'own = pathlib.Path(os.environ["AUTORESEARCH_RUN_FOLDER"]).parent',
+        'said = outcome.Verdict(status=outcome.Status("keep"), reason="looked at it", by="ada")',
+        "word = events.VerdictOverruled(1.0, own.name, said, 'ada', proof='code typed back', built_upon=True)",
+        "with contextlib.suppress(Exception): Journal(own.parent / 'journal.jsonl').append(word)",
+    ),
     "without end": ("import builtins, sys", "builtins.print = lambda *a, **k: sys.stdout.write('score: inf\\n')"),
 }
 _JUDGED = "half = float('0.5')\ndef grade(lr): return half + lr\n"
@@ -186,15 +197,17 @@ def forged(lines):
 
 @pytest.mark.parametrize("sandbox", ["off", pytest.param("auto", marks=pytest.mark.full)])
 def test_code_that_writes_its_own_number_is_never_kept_without_a_persons_word(lab, sandbox):
-    """Inside one process nothing is out of reach: each is held, or has no number; settings of the same code are kept."""
-    chosen = FORGED if sandbox == "auto" else dict(list(FORGED.items())[6:11])
+    """Inside one process nothing is out of reach: each is held, or has no number; settings that were tried upon it are kept without it."""
+    few = ("piped through a rewriter", "a number changed in memory", *list(FORGED)[-3:])
+    chosen = FORGED if sandbox == "auto" else {one: FORGED[one] for one in few}
     ideas = [{"title": title, "patch": forged(lines), "parent": "baseline"} for title, lines in chosen.items()]
-    honest = {"title": "honest", "overrides": ["lr=0.2"], "parent": "baseline"}
+    honest = {"title": "honest", "overrides": ["lr=0.2"], "parent": slug("a number changed in memory", ())}
     verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0, "unverified": "hold"}
     stop = f"{len(ideas) + 2} experiments"
     rows = forge(lab, [*ideas, honest], stop=stop, run={"grace": 0.5, "sandbox": sandbox}, verdict=verdict)
     assert [row.description for row in rows if row.status.value == "keep"] == [rows[0].description, "honest"]
     ended = {row.description: row for row in rows if row.description in chosen}
+    assert next(row.metric_value for row in rows if row.description == "honest") == 0.7  # run without what was held
     assert {name: row.metric_value for name, row in ended.items() if row.metric_value not in (0.9, None)} == {}
     silent = {name for name, row in ended.items() if row.metric_value is None}
     assert silent == chosen.keys() & {"behind the true one, on its line", "without end"}
@@ -464,3 +477,30 @@ def test_a_measurement_that_a_run_writes_into_the_journal_is_none(lab):
     assert lab.run().returncode == 0
     assert [row.metric_value for row in lab.rows()] == [0.6, 0.6]
     assert len(lab.journal("run_measured")) == 3
+
+
+BESIDE = """\
+import json, pathlib, sys, time
+place, seed = pathlib.Path(sys.argv[1]), sys.argv[2]
+print("score:", json.loads(pathlib.Path("config.json").read_text())["lr"], flush=True)
+place.joinpath(seed).write_text("")
+while (seed == "42" and not place.joinpath("43").exists()) or (seed == "43" and not place.joinpath("44").exists()):
+    time.sleep(0.02)
+if seed == "42":
+    pathlib.Path("config.json").write_text('{"lr": 0.9}')
+"""
+
+
+def test_what_another_run_did_to_the_code_of_a_worktree_is_put_back_before_the_next(lab):
+    """Unprotected files too, where no sandbox keeps runs apart: the second goes on while the first has changed them."""
+    (lab.root / "train.py").write_text(BESIDE)
+    commit_all(lab.root)
+    lab.write(
+        stop="1 experiments", launcher={"type": "local", "parallel": 2},
+        command=[sys.executable, "train.py", str(lab.root.parent), "{seed}"],
+        verdict={"policy": "greedy", "baseline_runs": 3, "confirm": 0},
+    )  # fmt: skip
+    assert lab.run().returncode == 0
+    assert [run["measurement"]["value"] for run in lab.journal("run_measured")] == [0.1, 0.1, 0.1]
+    notes = [note["text"] for note in lab.journal("noted")]
+    assert "files of the worktree of baseline were not as committed and are put back: config.json (changed)" in notes

@@ -21,7 +21,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import contents, diffs, refs, worktree
 from autoresearch.guards.compiled import forged
-from autoresearch.guards.reach import scope_for
+from autoresearch.guards.reach import reaches_installation, scope_for
 from autoresearch.guards.scope import Scope
 from autoresearch.guards.search_path import Interpreter, follow, importable, leads_to, loaded_elsewhere
 from autoresearch.guards.shadows import SearchedTree, loaded_later, shadows
@@ -179,13 +179,20 @@ def tree_of(ctx: Context, commit: str) -> SearchedTree:
 
 
 _MOST = 3
+_CODE = (".py", ".sh", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
+"""How files end that decide what a run does; data of its own it may write to."""
 
 
 def mend(ctx: Context, arm: str, tree: Path) -> None:
-    """Before a run: what somebody else's run did to protected files of a worktree is put back, with a note."""
+    """Before a run: what somebody else's run did to files of a worktree is put back, with a note.
+
+    Where runs have no sandbox these are all that may be code, and else the protected ones: no other run gets there.
+    """
     commit = ctx.history.arm_commit(arm)
     held = _held(ctx, commit)
     _forget_compiled(tree, held)
+    if reaches_installation(ctx.campaign, ctx.launcher, ctx.survey.resources):
+        held = [*held, *(file for file in diffs.files_of(ctx.paths.root, commit) if file.endswith(_CODE))]
     try:
         found = contents.altered(tree, commit, held)
     except RepositoryError as error:
@@ -196,7 +203,7 @@ def mend(ctx: Context, arm: str, tree: Path) -> None:
         except RepositoryError:
             worktree.remove(ctx.paths.root, tree)
             checkout(ctx, arm)
-        ctx.note(f"protected files of the worktree of {arm} were not as committed and are put back: {_words(found)}")
+        ctx.note(f"files of the worktree of {arm} were not as committed and are put back: {_words(found)}")
 
 
 def broken(ctx: Context, arm: str, number: int) -> str:

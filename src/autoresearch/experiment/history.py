@@ -96,7 +96,7 @@ class History:
                 self._step_back(lambda arm: arm == event.incumbent)
                 self.incumbent = event.incumbent
                 self.demotions.append(event)
-            case happened.VerdictOverruled():
+            case happened.VerdictOverruled() if self.experiment(event.name).judged:  # nobody says it before
                 self.experiment(event.name).overruled = event
                 self.tally.saw_experiment(self.experiment(event.name))
                 self.tally.think_again()
