@@ -61,6 +61,22 @@ def test_the_script_of_a_warm_allocation_is_as_agreed(name):
     assert text == (GOLDEN / f"{name}.sh").read_text()
 
 
+@pytest.mark.parametrize(("more", "nodes", "said"), [
+    ({}, 2, "has one of a warm allocation; start Ray on its nodes with the launcher's option style: ray.sub"),
+    ({"style": "ray.sub", "container": "image"}, 2, ""),
+    ({"style": "ray.sub", "container": "image"}, 9, "an allocation has 8; raise the launcher's option allocation.nodes"),
+])  # fmt: skip
+def test_a_run_of_more_nodes_than_an_allocation_gives_is_refused_beforehand(on_path, tmp_path, more, nodes, said):
+    """By the plan of a campaign and by that of a run, with the option to change."""
+    on_path("sbatch", "exit 1")
+    launcher = SlurmLauncher({"allocation": {"nodes": 8}, **more}, tmp_path)
+    told = launcher.refusal(Resources(nodes=nodes))
+    assert (said in told) if said else not told
+    if said:
+        with pytest.raises(LauncherError, match=said):
+            launcher.plan(replace(JOB, resources=Resources(nodes=nodes)))
+
+
 def test_a_step_has_whole_gpus_and_a_share_of_its_own():
     """What a run names it gets, the rest is an equal part of the node; a CPU run gets no GPU, ray.sub is only watched."""
     big = SpoolRequest("run", "7.ab", "/runs/1", 0.0, 60.0, gpus=4, cpus=16, memory_mb=1000)

@@ -91,6 +91,7 @@ def test_two_nodes_serve_one_campaign(make, job):
     assert len({Path(job.root, "tree", f"node.run-{n}").read_text() for n in range(2)}) == 2
 
 
+@pytest.mark.disturbs  # and is disturbed: whoever wants all nodes preempts the low partition
 def test_a_preempted_allocation_is_replaced(make, job, slurm):
     """What was going on is preempted, what waited begins in the next allocation, and both say so."""
     low = {"partition": "low", "nodelist": "n3", "extra": ["--exclusive"]}
@@ -341,12 +342,7 @@ def test_a_container_begins_on_the_node_of_its_run(make, job, go, no_pyxis):
     assert {"--container-image=/images/nemo-rl.sqsh", f"--container-workdir={job.root}/tree"} <= asked
 
 
-@pytest.mark.parametrize(("limit_s", "nodes", "said"), [
-    (700.0, 1, "held for 10m; raise the launcher's option allocation.time"),
-    (30.0, 2, "needs 2 nodes and a run in a warm allocation has one; start Ray on its nodes"),
-])  # fmt: skip
-def test_what_cannot_run_in_it_is_refused_by_the_plan(make, job, limit_s, nodes, said):
+def test_what_cannot_run_in_it_is_refused_by_the_plan(make, job):
     """Before anything is sent, with the option to change."""
-    wanted = replace(job(limit_s=limit_s), resources=Resources(nodes=nodes))
-    with pytest.raises(LauncherError, match=said):
-        make().plan(wanted)
+    with pytest.raises(LauncherError, match=r"held for 10m; raise the launcher's option allocation\.time"):
+        make().plan(job(limit_s=700.0))

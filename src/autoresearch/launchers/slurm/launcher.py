@@ -298,7 +298,8 @@ class SlurmLauncher:
     def refusal(self, resources: Resources) -> str:
         """Nothing can be submitted without Slurm's commands, and nothing above the site's limits would ever begin."""
         missing = "" if shutil.which("sbatch") else "Slurm's sbatch is not on the PATH here"
-        return missing or limits.too_large(self.options, resources, self.options.allocation)
+        wide = self._warm.too_wide(resources) if self._warm else ""
+        return missing or wide or limits.too_large(self.options, resources, self.options.allocation)
 
     def too_long(self, limit_s: float, grace_s: float, resources: Resources) -> str:
         """A run above its partition's or QOS's limit, or its allocation's, would be refused, or wait for ever."""

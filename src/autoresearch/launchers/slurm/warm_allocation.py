@@ -90,18 +90,21 @@ class SlurmWarmAllocation:
         told = f"a run may take {span(need_s)}, its end included, and an allocation is held for {span(self.time_s)}"
         return f"{told}; raise the launcher's option allocation.time" if need_s > self.time_s else ""
 
-    def _check(self, job: Job, need_s: float | None) -> None:
-        nodes, most = job.resources.nodes, self._wanted.nodes
+    def too_wide(self, resources: Resources) -> str:
+        """Why a run that needs this fits into no allocation; empty when it does."""
+        nodes, most = resources.nodes, self._wanted.nodes
         if nodes > 1 and self._options.style == "batch":
-            raise LauncherError(
-                f"run {job.run_id} needs {nodes} nodes and a run in a warm allocation has one; start Ray on its nodes "
-                f"with the launcher's option style: ray.sub, or leave allocation out"
-            )
+            cure = "start Ray on its nodes with the launcher's option style: ray.sub, or leave allocation out"
+            return f"a run needs {nodes} nodes and has one of a warm allocation; {cure}"
         if nodes > most:
-            raise LauncherError(
-                f"run {job.run_id} needs {nodes} nodes and an allocation has {most}; "
-                f"raise the launcher's option allocation.nodes"
+            return (
+                f"a run needs {nodes} nodes and an allocation has {most}; raise the launcher's option allocation.nodes"
             )
+        return ""
+
+    def _check(self, job: Job, need_s: float | None) -> None:
+        if told := self.too_wide(job.resources):
+            raise LauncherError(f"run {job.run_id} cannot begin: {told}")
         if need_s is not None and need_s > self._wanted.time:
             raise LauncherError(
                 f"run {job.run_id} may take {span(need_s)} and an allocation is held for {span(self._wanted.time)}; "
