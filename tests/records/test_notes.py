@@ -84,5 +84,5 @@ def test_a_ref_that_cannot_be_written_is_a_clear_error(repo, commits):
     """Not an endless series of attempts: what git says is passed on."""
     refs.create_branch(repo, "autoresearch/c/one", commits[0])
     (refs.common_dir(repo) / "refs" / "notes").write_text("in the way")
-    with pytest.raises(RepositoryError, match="update-ref failed"):
+    with pytest.raises(RepositoryError, match="cannot lock ref"):
         notes.write(repo, commits[0], "x")

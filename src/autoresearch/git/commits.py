@@ -5,11 +5,12 @@ Neither the user's index, nor HEAD, nor a branch is read or written.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
+from autoresearch.git import refs
 from autoresearch.git.call import EMAIL, FULL, NAME, call, lines, nul, private_index
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): (.+)")
@@ -93,6 +94,52 @@ def commit_tree(repo: Path, tree: str, parents: Sequence[str], message: str, ide
     flags = [part for parent in dict.fromkeys(parents) for part in ("-p", parent)]
     text = signed_off(message, identity).encode("utf-8", "replace")
     return call(repo, "commit-tree", tree, *flags, "-F", "-", stdin=text, env=_as(identity, at)).text
+
+
+@dataclass(frozen=True)
+class RefContent:
+    """What a ref of ours holds from now on, by a commit that no worktree sees.
+
+    Attributes:
+        ref: Whole name of the ref.
+        message: What the commit says.
+        parent: What it is built on; None: nothing, and the ref is moved to it whatever it named.
+        files: Content by path.
+        gone: Paths of the parent that are left out.
+    """
+
+    ref: str
+    message: str
+    parent: str | None
+    files: Mapping[str, bytes]
+    gone: tuple[str, ...] = ()
+
+
+def fill_ref(repo: Path, made: RefContent) -> None:
+    """Make objects, commit and ref with one process, see git-fast-import(1); what cannot be made leaves the ref alone.
+
+    Raises:
+        RepositoryError: Git refused; where there is a parent, also because the ref was moved meanwhile.
+    """
+    head = [
+        f"commit {made.ref}\ncommitter {NAME} <{EMAIL}> now\n".encode(),
+        _data(made.message.encode()),
+        f"from {made.parent}\n".encode() if made.parent else b"",
+        *(f"D {path}\n".encode() for path in made.gone),
+    ]
+    files = [part for path, text in made.files.items() for part in (f"M 100644 inline {path}\n".encode(), _data(text))]
+    force = () if made.parent else ("--force",)
+    stream = b"".join([*head, *files, b"done\n"])
+    try:
+        call(repo, "fast-import", "--quiet", "--done", "--date-format=now", *force, stdin=stream)
+    except RepositoryError:
+        for report in refs.common_dir(repo).glob("fast_import_crash_*"):
+            report.unlink(missing_ok=True)
+        raise
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n%b\n" % (len(content), content)
 
 
 def _as(identity: Identity, at: float) -> dict[str, str]:

@@ -269,15 +269,23 @@ def blobs(repo: Path, hashes: Sequence[str]) -> list[bytes]:
     Raises:
         RepositoryError: One of them is missing.
     """
-    told = call(repo, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in hashes).encode()).stdout
-    found, place = [], 0
-    for name in hashes:
+    found = contents_of(repo, hashes)
+    for name, content in zip(hashes, found, strict=True):
+        if content is None:
+            raise RepositoryError(f"object {name} is missing from {repo}; check the clone with: git fsck")
+    return [content for content in found if content is not None]
+
+
+def contents_of(repo: Path, names: Sequence[str]) -> list[bytes | None]:
+    """The contents of many objects, named as git-rev-parse(1) says, with one call; None for what is not there."""
+    told = call(repo, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in names).encode()).stdout
+    found: list[bytes | None] = []
+    place = 0
+    for _ in names:
         begin = told.index(b"\n", place) + 1
         size = told[place:begin].split()[-1]
-        if not size.isdigit():
-            raise RepositoryError(f"object {name} is missing from {repo}; check the clone with: git fsck")
-        place = begin + int(size) + 1
-        found.append(told[begin : place - 1])
+        place = begin + int(size) + 1 if size.isdigit() else begin
+        found.append(told[begin : place - 1] if size.isdigit() else None)
     return found
 
 

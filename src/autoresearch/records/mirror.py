@@ -17,7 +17,9 @@ from pathlib import Path
 
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment.names import PREFIX
-from autoresearch.git.call import ask, call
+from autoresearch.git.call import call
+from autoresearch.git.commits import RefContent, fill_ref
+from autoresearch.git.diffs import contents_of
 from autoresearch.machine import disk
 from autoresearch.records import links
 from autoresearch.records.paths import CampaignPaths
@@ -34,38 +36,26 @@ def save(paths: CampaignPaths) -> None:
         RepositoryError: Git refused.
         StorageError: A file cannot be read.
     """
-    refuse_parted(paths)
-    entries = b""
-    for name, file in ((CAMPAIGN, paths.campaign_file), (JOURNAL, paths.journal)):
-        content = disk.read(file)
-        if name == JOURNAL:
-            content = content[: content.rfind(b"\n") + 1]
-        if content:
-            blob = call(paths.root, "hash-object", "-w", "--stdin", stdin=content).text
-            entries += f"100644 blob {blob}\t{name}\n".encode()
-    tree = call(paths.root, "mktree", stdin=entries).text
-    if ask(paths.root, "rev-parse", "--verify", "--quiet", f"{REFS}{paths.name}^{{tree}}") != tree:
-        commit = call(paths.root, "commit-tree", tree, "-m", f"Journal of {paths.name}").text
-        call(paths.root, "update-ref", "-m", PREFIX, f"{REFS}{paths.name}", commit)
+    files = {CAMPAIGN: disk.read(paths.campaign_file), JOURNAL: disk.read(paths.journal)}
+    files[JOURNAL] = files[JOURNAL][: files[JOURNAL].rfind(b"\n") + 1]
+    files, copy = {name: content for name, content in files.items() if content}, _copy(paths)
+    _refuse(paths, _parting(files.get(JOURNAL, b""), copy.get(JOURNAL, b"")))
+    if files != copy:
+        fill_ref(paths.root, RefContent(f"{REFS}{paths.name}", f"Journal of {paths.name}", None, files))
 
 
 def keep_evidence(paths: CampaignPaths, files: Mapping[str, bytes]) -> str:
     """Copy what runs were made in beside the copy of the journal, by run id; the ref that holds it."""
-    entries = b""
-    for run_id, content in sorted(files.items()):
-        blob = call(paths.root, "hash-object", "-w", "--stdin", stdin=content).text
-        entries += f"100644 blob {blob}\t{run_id}.json\n".encode()
-    tree = call(paths.root, "mktree", stdin=entries).text
-    commit = call(paths.root, "commit-tree", tree, "-m", f"Surroundings of runs of {paths.name}").text
-    call(paths.root, "update-ref", "-m", PREFIX, f"{EVIDENCE}{paths.name}", commit)
-    return f"{EVIDENCE}{paths.name}"
+    named, ref = {f"{run_id}.json": content for run_id, content in sorted(files.items())}, f"{EVIDENCE}{paths.name}"
+    fill_ref(paths.root, RefContent(ref, f"Surroundings of runs of {paths.name}", None, named))
+    return ref
 
 
 def evidence(root: Path, name: str, run_id: str) -> Mapping[str, object]:
     """What a run was made in, from its copy in git; empty where there is none."""
-    blob = ask(root, "rev-parse", "--verify", "--quiet", f"{EVIDENCE}{name}:{run_id}.json")
+    (content,) = contents_of(root, [f"{EVIDENCE}{name}:{run_id}.json"])
     with contextlib.suppress(ValueError):
-        found = json.loads(call(root, "cat-file", "blob", blob).stdout) if blob else {}
+        found = json.loads(content) if content else {}
         return found if isinstance(found, dict) else {}
     return {}
 
@@ -111,7 +101,24 @@ def refuse_parted(paths: CampaignPaths) -> None:
         LedgerError: It has parted from its copy; the message says where, and how to go on.
         StorageError: It cannot be read.
     """
-    if why := parted(paths):
+    _refuse(paths, parted(paths))
+
+
+def parted(paths: CampaignPaths) -> str:
+    """Where the journal says something else than its copy, or has less; empty where it goes on from it, or is gone."""
+    ours = disk.read(paths.journal)
+    return _parting(ours, _copy(paths).get(JOURNAL, b"")) if ours.strip() else ""
+
+
+def _parting(ours: bytes, kept: bytes) -> str:
+    if ours.startswith(kept) or not ours.strip():
+        return ""
+    whole = _lines(ours[: ours.rfind(b"\n") + 1])
+    return next((f"line {number} {why}" for number, why in links.against_copy(whole, _lines(kept))), "")
+
+
+def _refuse(paths: CampaignPaths, why: str) -> None:
+    if why:
         raise LedgerError(
             f"{paths.journal} was rewritten: {why}. Nothing is run by such records; put the copy in its place with: "
             f"autoresearch ledger rebuild --campaign {paths.name}, or, if it was you who changed it, let it stand "
@@ -119,19 +126,10 @@ def refuse_parted(paths: CampaignPaths) -> None:
         )
 
 
-def parted(paths: CampaignPaths) -> str:
-    """Where the journal says something else than its copy, or has less; empty where it goes on from it, or is gone."""
-    ours = disk.read(paths.journal)
-    kept = _content(paths.root, paths.name, JOURNAL) if ours.strip() else b""
-    if ours.startswith(kept):
-        return ""
-    whole = _lines(ours[: ours.rfind(b"\n") + 1])
-    return next((f"line {number} {why}" for number, why in links.against_copy(whole, _lines(kept))), "")
-
-
 def lines(root: Path, name: str) -> tuple[bytes, ...]:
     """The whole lines of the copied journal; none where there is no copy."""
-    return _lines(_content(root, name, JOURNAL))
+    (content,) = contents_of(root, [f"{REFS}{name}:{JOURNAL}"])
+    return _lines(content or b"")
 
 
 def restore(paths: CampaignPaths) -> bool:
@@ -140,18 +138,19 @@ def restore(paths: CampaignPaths) -> bool:
     Raises:
         StorageError: The disk refused.
     """
-    found = {name: _content(paths.root, paths.name, name) for name in (CAMPAIGN, JOURNAL)}
+    found = _copy(paths)
     for name, file in ((CAMPAIGN, paths.campaign_file), (JOURNAL, paths.journal)):
-        if found[name] and not disk.read(file):
+        if name in found and not disk.read(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             disk.replace(file, found[name])
-    return any(found.values())
+    return bool(found)
 
 
 def _lines(content: bytes) -> tuple[bytes, ...]:
     return tuple(content.removesuffix(b"\n").split(b"\n")) if content else ()
 
 
-def _content(root: Path, name: str, file: str) -> bytes:
-    blob = ask(root, "rev-parse", "--verify", "--quiet", f"{REFS}{name}:{file}")
-    return call(root, "cat-file", "blob", blob).stdout if blob else b""
+def _copy(paths: CampaignPaths) -> dict[str, bytes]:
+    """What git has a copy of, by name."""
+    kept = contents_of(paths.root, [f"{REFS}{paths.name}:{name}" for name in (CAMPAIGN, JOURNAL)])
+    return {name: content for name, content in zip((CAMPAIGN, JOURNAL), kept, strict=True) if content}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
-from autoresearch.git.call import ask, call, private_index
+from autoresearch.git.call import ask, call
+from autoresearch.git.commits import RefContent, fill_ref
 from autoresearch.git.diffs import blobs
 from autoresearch.machine import fault_points
 
@@ -33,35 +34,27 @@ def write(repo: Path, commit: str, text: str) -> None:
     """
     fault_points.point("notes.write.before")
     body = text if text.endswith("\n") else f"{text}\n"
-    blob = call(repo, "hash-object", "-w", "--stdin", stdin=body.encode()).text
     for _ in range(ATTEMPTS):
         old = ask(repo, "rev-parse", "--verify", "--quiet", REF)
-        if _replaced(repo, old, _with_note(repo, old, commit, blob)):
+        if _replaced(repo, _with_note(old, commit, body.encode())):
             fault_points.point("notes.write.after")
             return
     raise RepositoryError(f"the note on {commit} lost {ATTEMPTS} races for {REF}; is something else writing notes?")
 
 
-def _with_note(repo: Path, old: str | None, commit: str, blob: str) -> str:
-    """A commit on `old` whose tree also holds the note, in a folder per first two digits: one of git's own layouts."""
+def _with_note(old: str | None, commit: str, body: bytes) -> RefContent:
+    """The notes on `old` with this one, in a folder per first two digits: one of git's own layouts."""
     place = f"{commit[:2]}/{commit[2:]}"
     elsewhere = (commit, f"{commit[:2]}/{commit[2:4]}/{commit[4:]}")
-    gone = "".join(f"0 {'0' * len(commit)}\t{path}\n" for path in elsewhere)
-    with private_index() as index:
-        if old:
-            call(repo, "read-tree", old, env=index)
-        call(repo, "update-index", "--index-info", env=index, stdin=f"{gone}100644 {blob}\t{place}\n".encode())
-        tree = call(repo, "write-tree", env=index).text
-    parents = ("-p", old) if old else ()
-    return call(repo, "commit-tree", tree, *parents, "-m", f"Note on {commit}").text
+    return RefContent(REF, f"Note on {commit}", old, {place: body}, elsewhere if old else ())
 
 
-def _replaced(repo: Path, old: str | None, new: str) -> bool:
-    """Compare-and-swap of the ref; false when another writer was faster."""
+def _replaced(repo: Path, made: RefContent) -> bool:
+    """Whether the ref holds the note now; false when another writer was faster."""
     try:
-        call(repo, "update-ref", "-m", PREFIX, REF, new, old or "0" * len(new))
+        fill_ref(repo, made)
     except RepositoryError:
-        if ask(repo, "rev-parse", "--verify", "--quiet", REF) == old:
+        if ask(repo, "rev-parse", "--verify", "--quiet", REF) == made.parent:
             raise
         return False
     return True
