@@ -38,6 +38,9 @@ settings.load_profile("same")
 # place is a shell script that runs for eight times as long as Python takes to start.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
+# Commands keep their bytecode, as on anybody's machine: without it each of them compiles the program anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 IDEAS = [
     {"title": "raise the learning rate", "area": "optimizer", "overrides": ["lr=0.2"]},
     {"title": "weight decay", "area": "optimizer", "overrides": ["wd=0.1"]},

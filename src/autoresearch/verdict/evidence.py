@@ -249,7 +249,7 @@ class Evidence:
             rho = _SAME_RUNS if same == ours.values else self.noise.rho
             plain = difference(ours, theirs, replace(self.noise, rho=rho), self.sigma)
             gain = mean([value - theirs.values[seed] for seed, value in same.items()])
-            return replace(plain, gain=gain, paired=True, beyond=len(same) < max(ours.runs, theirs.runs))
+            return replace(plain, gain=gain, paired=True, beyond=len(same) < ours.runs)
         level = self.credited(against, beside=arm) if credit else None
         return difference(ours, theirs, self.noise, self.sigma, level)
 
