@@ -26,6 +26,8 @@ from autoresearch.scheduling.stop_check import StopState, check, extended, spent
 
 _ADOPTED = "adopted"
 _MORE = re.compile(r"\b(?:more|further|another|additional)\b", re.IGNORECASE)
+_ALONE = re.compile(r"^\s*(\d+) (?:more|further)[\s.!]*$", re.IGNORECASE)
+"""A number by itself, as in `20 more`: it counts what the table counts."""
 _BESIDES = re.compile(r"(?<!kept )\b(?:ideas?|hypothes[ie]s|tries|try|trials?|iterations?)\b", re.IGNORECASE)
 """What a stop rule counts besides the baseline; nobody grants a second one."""
 
@@ -204,7 +206,7 @@ def extend(campaign: Campaign, words: str) -> StopState:
     opened = opening.open_campaign(campaign.where, campaign.name)
     reading, now = standing.read(opened), campaign.clock()
     assert opened.limits is not None  # noqa: S101 - it has begun
-    said = _BESIDES.sub("experiments", _MORE.sub(" ", words))
+    said = _BESIDES.sub("experiments", _MORE.sub(" ", _ALONE.sub(r"\1 experiments", words)))
     if not said.strip(" .!0123456789"):
         raise CampaignError(f"nothing is granted by {words!r}: say for example autoresearch extend '12 experiments'")
     more = stop_phrase.parse(said)
