@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import CampaignError, FruitlessError, ResearcherError
+from autoresearch.researchers.agent.options import AgentOptions
+from autoresearch.researchers.agent.purse import Purse
 
 
 def test_the_diff_is_the_change_and_the_answer_is_its_words(either):
@@ -191,6 +193,30 @@ def test_money_it_reports_is_counted_and_bounded(bench):
     assert bench.last_call()["cost_usd"] == 0.6
     assert researcher.propose(bench.brief(), bench.tree) is None
     assert "used up its 0.5 USD" in bench.notes()
+
+
+def test_calls_under_way_when_the_controller_was_killed_count_as_the_dearest(tmp_path):
+    """Who goes on after a kill counts them, once; a bound that they may have reached is reached."""
+    killed, options = Purse(tmp_path), AgentOptions.of({"root": tmp_path, "agent": "claude", "max_cost_usd": 1.0})
+    killed.pay(0.4, 100, worked=True)
+    with killed.call(1.0), killed.call(1.0):
+        left = (tmp_path / "spent.json").read_bytes()
+    (tmp_path / "spent.json").write_bytes(left)
+    after = Purse(tmp_path)
+    assert after.lost()[:2] == (2, 0.4)
+    assert (after.lost()[0], Purse(tmp_path).lost()[0], after.spent()["tokens"]) == (0, 0, 300)
+    assert after.used_up(options) == "has used up its 1 USD"
+
+
+def test_a_killed_call_is_on_the_bill_and_in_a_note(bench):
+    """The first call of whoever goes on tells of it, without a price where none is known."""
+    folder = bench.folder / ".researchers" / "0-agent"
+    folder.mkdir(parents=True)
+    (folder / "spent.json").write_text('{"under_way": 1}')
+    researcher = bench.researcher(bench.EDIT)
+    assert researcher.propose(bench.brief(), bench.tree) is not None
+    assert [bill.outcome for bill in researcher.bills()] == ["tried again", "proposed"]
+    assert "calls under way when the controller was killed: 1, counted as of unknown cost" in bench.notes()
 
 
 def test_tokens_alone_have_a_price_and_count_against_the_bound(bench):

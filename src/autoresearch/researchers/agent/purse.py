@@ -25,6 +25,7 @@ class Purse:
 
     def __init__(self, folder: Path) -> None:
         self._file, self._lock, self._under_way = folder / "spent.json", Lock(), 0
+        self._opened = False
         self.told: set[str] = set()
         """What is told once, however many are asked."""
 
@@ -47,7 +48,27 @@ class Purse:
                 "dearest_usd": max(spent.get("dearest_usd", 0.0), usd or 0.0),
                 "dearest_tokens": max(spent.get("dearest_tokens", 0), tokens),
             }
-            disk.replace(self._file, json.dumps(document, indent=2) + "\n")
+            self._keep(document)
+
+    def lost(self) -> tuple[int, float | None, str]:
+        """Calls that were under way when whoever made them was killed, what each counts as, and in words; told once.
+
+        That is the dearest call so far, in money and tokens; None, and of unknown cost, while no call had a price.
+        """
+        with self._lock:
+            spent = dict(self.spent())
+            calls = 0 if self._opened else int(spent.get("under_way", 0))
+            self._opened = True
+            if not calls:
+                return 0, None, ""
+            usd = spent.get("dearest_usd", 0.0)
+            spent["usd"] = round(spent.get("usd", 0.0) + calls * usd, 6)
+            spent["tokens"] = spent.get("tokens", 0) + calls * spent.get("dearest_tokens", 0)
+            spent["blind"] = spent.get("blind", 0) + (0 if usd else calls)
+            self._keep(spent)
+        worth = f"{usd:.2f} USD, as the dearest so far," if usd else "of unknown cost"
+        told = f"counted as {worth} each"
+        return calls, usd or None, f"calls under way when the controller was killed: {calls}, {told}"
 
     @contextmanager
     def call(self, most_usd: float | None) -> Iterator[float | None]:
@@ -56,11 +77,18 @@ class Purse:
             spent = self.spent()
             kept = self._under_way * spent.get("dearest_usd", 0.0)
             self._under_way += 1
+            self._keep(spent)
         try:
             yield None if most_usd is None else most_usd - spent.get("usd", 0.0) - kept
         finally:
             with self._lock:
                 self._under_way -= 1
+                self._keep(self.spent())
+
+    def _keep(self, document: Mapping[str, float]) -> None:
+        """Write the sums, and how many calls are under way: one that reads more than it made knows of killed ones."""
+        text = json.dumps({**document, "under_way": self._under_way}, indent=2)
+        disk.replace(self._file, text + "\n")
 
     def at_once(self, options: AgentOptions) -> int:
         """How many calls its bounds leave room for, each as dear as the dearest so far; one while that is unknown."""

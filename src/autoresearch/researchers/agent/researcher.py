@@ -8,6 +8,7 @@ gave no idea (hang, refusal, nothing changed): it is on the bill, and no attempt
 import json
 import shlex
 import stat
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -87,6 +88,7 @@ class AgentResearcher:
             FruitlessError: It was called as often as it may, and nothing can be committed; the tree is as it was.
             ResearcherError: It could not work for a reason that time or a person may mend; the tree is as it was.
         """
+        self._count_lost()
         if over := self._purse.used_up(self.options):
             self._note_once(f"the agent {over}; it is not asked again")
             return None
@@ -195,13 +197,14 @@ class AgentResearcher:
         place = self.evidence(brief.index)
         place.mkdir(parents=True, exist_ok=True)
         disk.replace(place / "agent-prompt.md", prompt)
+        self._count_lost()
         if self._caller.uncontained:
             self._note_once(
                 f"the agent works without a sandbox ({self._caller.uncontained}): it can reach everything this account "
                 f"can; what it moves in git or in the records is put back or reported afterwards"
             )
-        custody = Custody.take(self.options.root, tree, self.folder.parent.parent, bool(self._caller.uncontained))
         with self._purse.call(self.options.max_cost_usd) as left:
+            custody = Custody.take(self.options.root, tree, self.folder.parent.parent, bool(self._caller.uncontained))
             try:
                 result = self._caller.call(label, prompt, tree, left, brief)
             finally:
@@ -282,12 +285,7 @@ class AgentResearcher:
         try:
             document = json.loads(file.read_bytes())
         except (OSError, ValueError):
-            document = {
-                "agent": self.options.agent,
-                "model": self.options.model,
-                "log": "agent.log",
-                "calls": [],
-            }
+            document = {"agent": self.options.agent, "model": self.options.model, "log": "agent.log", "calls": []}
         said, ending = result.said, result.ending
         asked = [{key: clean(word) for key, word in one.items()} for one in said.asked]
         document["sandbox"] = self._caller.uncontained or "bubblewrap"
@@ -336,6 +334,15 @@ class AgentResearcher:
                 tokens_in=said.tokens_in, tokens_out=said.tokens_out, cost_usd=said.cost_usd, priced=said.priced,
             )
         )  # fmt: skip
+
+    def _count_lost(self) -> None:
+        calls, usd, why = self._purse.lost()
+        self._notes += [why] * bool(calls)
+        lost = ResearcherAsked(
+            at=time.time(), index=0, researcher=self.name, outcome=attendance.AGAIN, why=why, agent=self.options.agent,
+            model=self.options.model, cost_usd=usd, priced=usd is not None,
+        )  # fmt: skip
+        self._bills += [lost] * calls
 
     def _note_once(self, text: str) -> None:
         if text not in self._purse.told:
