@@ -60,6 +60,16 @@ def test_what_only_the_runs_themselves_say_is_unverified_and_never_proven(arm):
     assert claims(replace(board, trials=chosen)).campaign.standing is Standing.PROVEN
 
 
+def test_code_of_an_ideas_own_is_proven_by_an_evaluation_or_a_person_alone():
+    """Sources that agree are all written by the process that its code runs in; settings write none of them."""
+    trials = (*BASE, Trial(arm="a", seed=42, value=2.0), *fresh("a", 2.0), *fresh("baseline", 1.0))
+    board = Board(objective=UP, ideas=(replace(kept("a"), own_code=True),), trials=trials, incumbent="a")
+    assert claims(board).campaign.standing is Standing.UNVERIFIED
+    evaluated = replace(board, trials=tuple(replace(run, evaluated=True) for run in trials))
+    looked_at = replace(board, ideas=(replace(board.ideas[0], vouched=True),))
+    assert {claims(one).campaign.standing for one in (evaluated, looked_at)} == {Standing.PROVEN}
+
+
 def test_a_baseline_without_noise_lends_none_to_what_was_kept():
     """All its runs end at the floor of the metric, those of the incumbent scatter: the interval is as wide as they do."""
     flat = tuple(replace(run, value=0.0) for run in (*BASE, *fresh("baseline", 0.0)))

@@ -140,7 +140,7 @@ def _looked_at(evidence: Evidence, claim: Claim, *arms: str) -> Claim:
     if why := next(filter(None, (implausible(evidence, arm) for arm in arms)), ""):
         return replace(claim, standing=Standing.IMPLAUSIBLE, why=why)
     compared = (evidence.board.incumbent, BASELINE, left_out(evidence, claim.name))
-    alone = claim.standing is Standing.PROVEN and not vouched_for(evidence.board, FRESH, compared)
+    alone = claim.standing is Standing.PROVEN and not vouched_for(evidence, FRESH, compared)
     return replace(claim, standing=Standing.UNVERIFIED) if alone else claim
 
 

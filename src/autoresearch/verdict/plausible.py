@@ -67,17 +67,23 @@ def gated(advice: Advice, board: Board) -> Advice:
     return Settle(advice.idea, replace(advice.verdict, status=Status.DISCARD, reason=reason))
 
 
-def vouched_for(board: Board, purposes: Collection[Purpose], arms: Collection[str]) -> bool:
-    """Whether every number of these arms that counts is sound, and no idea's code can have taken a draw of theirs back.
+def vouched_for(evidence: Evidence, purposes: Collection[Purpose], arms: Collection[str]) -> bool:
+    """Whether more than their own runs vouch for the numbers of these arms, and no code took a draw of theirs back.
+
+    Where code of an idea's own ran, sources that agree are not enough: one process wrote them all. There a program that
+    it could not reach has to have given each number.
 
     Args:
-        board: The campaign.
+        evidence: The campaign.
         purposes: Of the runs that count.
         arms: What is compared.
     """
-    counted = (t for t in board.trials if t.arm in arms and t.purpose in purposes and t.value is not None)
+    board = evidence.board
+    counted = [t for t in board.trials if t.arm in arms and t.purpose in purposes and t.value is not None]
+    coded = {arm for arm in arms if _own_code(evidence, arm)}
     drawn = (one for one in board.taken_back if one.arm in arms)
-    return not any(t.unverified for t in counted) and not any(one.own_code for one in drawn)
+    believed = all(not t.unverified and (t.evaluated or t.arm not in coded) for t in counted)
+    return believed and not any(one.own_code for one in drawn)
 
 
 def _alone(evidence: Evidence, name: str) -> str:
@@ -102,13 +108,18 @@ def _by_its_own_word(evidence: Evidence, name: str) -> str:
 
     What a person has let through is theirs, and settings of code that was there before cannot write a number.
     """
-    held = [evidence.ideas[idea] for idea in evidence.lineage(name) if idea in evidence.ideas]
-    if not evidence.settings.holds or not any(idea.own_code and not idea.vouched for idea in held):
+    if not evidence.settings.holds or not _own_code(evidence, name):
         return ""
     ours = [t.unverified for t in _judging(evidence) if t.arm == name]
     if not any(ours):
         return ""
     return f"{HELD}: it changes code, and {sum(ours)} of its {len(ours)} numbers stand on its own runs' word alone"
+
+
+def _own_code(evidence: Evidence, name: str) -> bool:
+    """Whether code of an idea's own that no person let through runs in this arm."""
+    inside = (evidence.ideas[idea] for idea in evidence.lineage(name) if idea in evidence.ideas)
+    return any(idea.own_code and not idea.vouched for idea in inside)
 
 
 def _judging(evidence: Evidence) -> list[Trial]:
