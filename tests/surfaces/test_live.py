@@ -15,7 +15,7 @@ import yaml
 from rich.console import Console
 
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.cli.live_view import view_of
+from autoresearch.cli.live_view import CampaignView, view_of
 
 IDEA = [{"title": "try [bold red]this[/] and [link=x]", "overrides": ["lr=0.3"]}]
 
@@ -99,6 +99,16 @@ def test_a_small_terminal_shows_verdicts_whole_and_the_newest_events(ended):
     assert len(lines) <= 18
     assert lines[-1].strip() == "event 5"
     assert any(re.match(r"\d +(keep|discard|crash) +[\d.]+ .*…", line) for line in lines)
+
+
+def test_what_came_of_a_key_is_said_whole(ended):
+    """An outcome ends with what to do now; on a small terminal it takes more lines, and the view still fits."""
+    console, campaign = Console(width=44, height=18, file=io.StringIO()), Campaign(where=ended.root)
+    said = f"nothing was recorded, {'for the code was not typed back; ' * 2}now do this"
+    console.print(CampaignView(campaign.status(), campaign.curve, ("event",) * 20, (said, "q quit")))
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert " ".join(lines[-4:-1]) == said
+    assert (len(lines), lines[-1]) == (18, "q quit")
 
 
 @pytest.mark.parametrize("words", [("status",), ("ledger",), ("show", "4"), ("show", "baseline"), ("doctor",)])

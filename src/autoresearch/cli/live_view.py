@@ -134,8 +134,8 @@ class CampaignView:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Head, runs in flight, verdicts, events and foot, as much of each as there is room for."""
         status, height = self.status, self.height or console.height
-        head = _head(status)
-        left = height - len(console.render_lines(head, options, pad=False)) - len(self.foot)
+        head, foot = _head(status), [_event(line, whole=True) for line in self.foot]
+        left = height - sum(len(console.render_lines(part, options, pad=False)) for part in (head, *foot))
         running = min(len(status.running), max(1, left // 3 - 2))
         left -= 2 + running + (running < len(status.running)) if status.running else 0
         wanted = min(len(status.verdicts), max(1, max(left // 2, left - 1 - len(self.recent)) - 2))
@@ -150,7 +150,8 @@ class CampaignView:
             yield _verdicts(status, verdicts)
         shown = tuple(self.recent[-(left - 1) :]) if left > 1 else ()
         lines = ["", *shown] if shown else []
-        yield from map(_event, (*lines, *[""] * (left - len(lines) if self.foot else 0), *self.foot))
+        yield from map(_event, (*lines, *[""] * (left - len(lines) if self.foot else 0)))
+        yield from foot
 
 
 def view_of(campaign: Campaign, recent: Sequence[str] = (), height: int | None = None) -> CampaignView:
@@ -158,10 +159,12 @@ def view_of(campaign: Campaign, recent: Sequence[str] = (), height: int | None =
     return CampaignView(campaign.status(), campaign.curve, recent, height=height)
 
 
-def _event(line: str) -> Text:
+def _event(line: str, *, whole: bool = False) -> Text:
     from rich.text import Text  # noqa: PLC0415
 
-    return Text(line.translate(output.CONTROLS), style="dim", no_wrap=True, overflow="ellipsis")
+    return Text(
+        line.translate(output.CONTROLS), style="dim", no_wrap=not whole, overflow="fold" if whole else "ellipsis"
+    )
 
 
 def _head(status: CampaignStatus) -> Text:

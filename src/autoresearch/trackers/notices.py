@@ -105,10 +105,9 @@ class NoticesTracker:
             case ResearcherOut():
                 return f"researcher {event.researcher} has fallen out: {event.reason}", False
             case happened.CampaignEnded():
-                return (
-                    f"done: {event.reason}; best: {self._titles.get(self._best, '')} ({self._best}){self._proof()}",
-                    True,
-                )
+                best = f"best: {self._titles.get(self._best, '')} ({self._best}){self._proof()}"
+                kept = best if self._best != BASELINE else "nothing was kept over the baseline"
+                return f"done: {event.reason}; {kept}", True
             case _:
                 pass
         return None
