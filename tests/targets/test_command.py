@@ -203,6 +203,8 @@ def test_the_default_pattern(tmp_path, line, value):
     ("accuracy: 1 234.5", None, "ambiguous number '1 234.5' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: -12 345", None, "ambiguous number '-12 345' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: 3 / 4", None, "ambiguous number '3 / 4' after accuracy: print it without separators, as 1234.5"),
+    ("accuracy: 8 out of 10", None, "ambiguous number '8 out of 10' after accuracy: print it without separators, as 1234.5"),
+    ("accuracy: 1..5", None, "ambiguous number '1..5' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: 3 x 10^2", None, "ambiguous number '3 x 10' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: 1.5 k", None, "ambiguous number '1.5 k' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: 0.warning: x", None, "ambiguous number '0.warning:' after accuracy: print it without separators, as 1234.5"),

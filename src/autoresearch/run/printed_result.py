@@ -15,13 +15,13 @@ from autoresearch.run.symptom import clean
 
 NUMBER = r"[-+]?(?:(?:[nN]a[nN]|[iI]nf(?:inity)?)|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
 _THOUSANDS = r" \d{3}(?: \d{3})*(?:[.,]\d+)?(?=$|\s)"
-_SCALED = r" (?:/ ?\d|[x*\u00b7\u00d7] ?10\b|[kKMG](?!\w))"
+_SCALED = r" (?:(?:/ ?|(?:out )?of )\d+|[x*\u00b7\u00d7] ?10\b|[kKMG](?!\w))"
 _SHORT = "|".join(rf"(?<=[\s:=]{sign}\d{{{digits}}})" for sign in ("", "[+-]") for digits in (1, 2, 3))
 END = (
-    r"(?=$|\s|[\"'](?!\d)|,(?!\d)|\.(?!\w)|[;)\]}|\x1b]|%(?!\w)|\u00b1|\+/-|(?:s|ms|us|ns|min|h)(?!\w))"
+    r"(?=$|\s|[\"'](?!\d)|,(?!\d)|\.(?!\w|\.\w)|[;)\]}|\x1b]|%(?!\w)|\u00b1|\+/-|(?:s|ms|us|ns|min|h)(?!\w))"
     rf"(?![\u00a0\u2009\u202f]\d|{_SCALED}|(?:{_SHORT}){_THOUSANDS})"
 )
-"""What may follow a number. Anything else could belong to it: `1,234`, `1_234`, `1 234`, `3/4`, `3 x 10^2`, `12k`."""
+"""What may follow a number. Anything else could belong to it: `1,234`, `1_234`, `1 234`, `3/4`, `3 of 4`, `12k`."""
 _SPREAD = rf"(?:\s*(?:\u00b1|\+/-)\s*{NUMBER})?"
 _SIZES = r"(?:[kKMGTP]i?)?(?:B|[Bb]ytes?|[Bb]its?|FLOPS?|FLOPs?|Hz|W|J)|[mun\u00b5\u03bc]?[sWJ]|[kM]?nats?"
 _WORDS = "sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|h|m|(?:milli|micro|nano)seconds?|days?|percent|pct|pp|dB|bpm|fps"
