@@ -266,3 +266,13 @@ def test_records_other_worktrees_and_the_accounts_own_keys_are_out_of_sight(benc
         sandbox="bwrap",
     )
     assert (bench.tree / "notes.txt").read_text() == ""
+
+
+@needs_bwrap
+def test_what_git_holds_of_other_ideas_is_in_sight_as_the_page_says(bench):
+    """Its git needs the repository: branches and notes can be read with a sandbox too, and not be changed."""
+    bench.git("notes", "--ref", "refs/notes/autoresearch", "add", "-m", "a verdict", "HEAD")
+    notes = "git notes --ref refs/notes/autoresearch"
+    bench.ask(f"({notes} show HEAD; {notes} remove HEAD) > notes.txt 2>/dev/null\n{bench.EDIT}", sandbox="bwrap")
+    assert (bench.tree / "notes.txt").read_text() == "a verdict\n"
+    assert bench.git("notes", "--ref", "refs/notes/autoresearch", "show", "HEAD") == "a verdict"
