@@ -101,6 +101,15 @@ def test_a_small_terminal_shows_verdicts_whole_and_the_newest_events(ended):
     assert any(re.match(r"\d +(keep|discard|crash) +[\d.]+ .*…", line) for line in lines)
 
 
+@pytest.mark.full
+def test_a_campaign_sent_to_the_background_can_be_watched_at_once(lab):
+    """What `run --detach` says last, to follow it with `watch`, holds from then on: it is followed to its end."""
+    lab.write(stop="2 experiments")
+    assert "follow it with: autoresearch watch" in lab.cli("run", "--yes", "--detach", "--poll", "0.05").stdout
+    assert "night: ended" in lab.cli("watch", "--plain").stdout
+    assert len(lab.rows()) == 2
+
+
 def test_what_came_of_a_key_is_said_whole(ended):
     """An outcome ends with what to do now; on a small terminal it takes more lines, and the view still fits."""
     console, campaign = Console(width=44, height=18, file=io.StringIO()), Campaign(where=ended.root)

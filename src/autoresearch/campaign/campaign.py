@@ -178,7 +178,9 @@ class Campaign:
             if opened.history.started is None:
                 controller.refuse_unapproved(opened, named=self._named())
             paths = opened.paths
-        return controller.detach(paths, "run", "--yes", poll_s=poll_s)
+        process_id = controller.detach(paths, "run", "--yes", poll_s=poll_s)
+        controller.await_begin(process_id, lambda: bool(self.status().controller))
+        return process_id
 
     def by_hand(self) -> ByHand:
         """The verbs for experiments that are driven one by one."""

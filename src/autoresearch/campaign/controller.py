@@ -160,6 +160,13 @@ def detach(paths: CampaignPaths, *words: str, poll_s: float) -> int:
     return processes.start(argv, cwd=paths.root, log=paths.controller_log)
 
 
+def await_begin(process_id: int, at_work: Callable[[], bool]) -> None:
+    """Wait until a detached controller works or is gone: who watches at once would be told that nobody does."""
+    until = time.monotonic() + _BEGINS_S
+    while processes.is_running(process_id) and not at_work() and time.monotonic() < until:
+        time.sleep(0.1)
+
+
 def job_builder(plan: Plan, history: History | None = None) -> JobBuilder:
     """What makes the jobs of a campaign that may not have begun."""
     campaign = plan.campaign.model_copy(update={"site": volume.site_of_journal(plan.campaign)})
@@ -227,6 +234,7 @@ def terminable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+_BEGINS_S = 30.0
 _BEAT_S = 15.0
 _REPORT_S = 60.0
 _REPORT_SHARE = 20.0
