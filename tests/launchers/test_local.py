@@ -247,6 +247,22 @@ def test_a_supervisor_that_is_stopped_again_and_again_is_killed_in_the_end(launc
     assert settle(launcher, job_id).state is JobState.TIMED_OUT
 
 
+def test_a_run_that_ended_behind_the_back_of_its_stopped_supervisor_is_not_paused(launcher, job, go):
+    """Nothing is left that could go on, so the second watch may act; once it goes on, the end is told as it was."""
+    wanted = job(f"{WAIT}; exit 3")
+    job_id = launcher.submit(launcher.plan(wanted))
+    state = Path(wanted.folder, "supervisor.json")
+    seen_to(launcher, job_id, lambda _: json.loads(state.read_text())["main"])
+    os.kill(supervisor_of(wanted), signal.SIGSTOP)
+    in_state(supervisor_of(wanted), "T")
+    go()
+    in_state(json.loads(state.read_text())["main"], "Z")
+    status = launcher.states([job_id])[job_id]
+    assert (status.state, status.paused_since, status.deaf) == (JobState.RUNNING, None, "its supervisor is stopped")
+    os.kill(supervisor_of(wanted), signal.SIGCONT)
+    assert settle(launcher, job_id).exit_code == 3
+
+
 def test_a_cancel_reaches_a_stopped_supervisor(launcher, job):
     """It goes on, and ends its run."""
     wanted = job("sleep 300")

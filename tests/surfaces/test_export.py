@@ -23,6 +23,11 @@ def test_a_campaign_is_told_to_a_tracker_afterwards_and_shown_once(finished):
     finished.cli("export", "--to", "tensorboard")
     assert told(finished) == first
     assert "did you mean 'folder'" in finished.refused("export", "--to", "tensorboard", "--set", "foldr=x")
+
+
+def test_notices_are_for_what_happens_now(finished):
+    """Nobody is called for a campaign of yesterday."""
+    pytest.importorskip("apprise")
     assert "for what happens now" in finished.refused("export", "--to", "notices", AUTORESEARCH_NOTICES="json://x")
 
 

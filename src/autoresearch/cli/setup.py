@@ -132,8 +132,11 @@ def run_init(args: argparse.Namespace) -> int:
     """Ask, rehearse, show what was found, write the file, and start it where that was asked for."""
     from autoresearch.campaign.controller import person  # noqa: PLC0415 - likewise
     from autoresearch.campaign.own_script import findings, proposal, rehearsal  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.ports import plugins  # noqa: PLC0415 - likewise
     from autoresearch.records import finding  # noqa: PLC0415 - likewise
 
+    for kind in args.researcher or ([] if args.ideas else ["search"]):
+        plugins.load("researchers", kind)  # what it needs is missed now, not after minutes of rehearsal
     campaign = campaign_of(args)
     campaign.name = None
     if args.campaign:

@@ -103,9 +103,10 @@ class RefContent:
     Attributes:
         ref: Whole name of the ref.
         message: What the commit says.
-        parent: What it is built on; None: nothing, and the ref is moved to it whatever it named.
+        parent: What it is built on; None: nothing.
         files: Content by path.
         gone: Paths of the parent that are left out.
+        replaces: Whether the ref is moved to it whatever it named; if not, only from its parent or from nowhere.
     """
 
     ref: str
@@ -113,13 +114,14 @@ class RefContent:
     parent: str | None
     files: Mapping[str, bytes]
     gone: tuple[str, ...] = ()
+    replaces: bool = False
 
 
 def fill_ref(repo: Path, made: RefContent) -> None:
     """Make objects, commit and ref with one process, see git-fast-import(1); what cannot be made leaves the ref alone.
 
     Raises:
-        RepositoryError: Git refused; where there is a parent, also because the ref was moved meanwhile.
+        RepositoryError: Git refused, maybe because the ref was moved meanwhile.
     """
     head = [
         f"commit {made.ref}\ncommitter {NAME} <{EMAIL}> now\n".encode(),
@@ -128,7 +130,7 @@ def fill_ref(repo: Path, made: RefContent) -> None:
         *(f"D {path}\n".encode() for path in made.gone),
     ]
     files = [part for path, text in made.files.items() for part in (f"M 100644 inline {path}\n".encode(), _data(text))]
-    force = () if made.parent else ("--force",)
+    force = ("--force",) if made.replaces else ()
     stream = b"".join([*head, *files, b"done\n"])
     try:
         call(repo, "fast-import", "--quiet", "--done", "--date-format=now", *force, stdin=stream)

@@ -41,13 +41,13 @@ def save(paths: CampaignPaths) -> None:
     files, copy = {name: content for name, content in files.items() if content}, _copy(paths)
     _refuse(paths, _parting(files.get(JOURNAL, b""), copy.get(JOURNAL, b"")))
     if files != copy:
-        fill_ref(paths.root, RefContent(f"{REFS}{paths.name}", f"Journal of {paths.name}", None, files))
+        fill_ref(paths.root, RefContent(f"{REFS}{paths.name}", f"Journal of {paths.name}", None, files, replaces=True))
 
 
 def keep_evidence(paths: CampaignPaths, files: Mapping[str, bytes]) -> str:
     """Copy what runs were made in beside the copy of the journal, by run id; the ref that holds it."""
     named, ref = {f"{run_id}.json": content for run_id, content in sorted(files.items())}, f"{EVIDENCE}{paths.name}"
-    fill_ref(paths.root, RefContent(ref, f"Surroundings of runs of {paths.name}", None, named))
+    fill_ref(paths.root, RefContent(ref, f"Surroundings of runs of {paths.name}", None, named, replaces=True))
     return ref
 
 

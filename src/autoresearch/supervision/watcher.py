@@ -147,8 +147,8 @@ def paused_since(folder: Path, state: Mapping[str, Any], supervisor: Process | N
     if supervisor is None or not supervisor.stopped:
         return since if isinstance(since, int | float) else None
     below = [one for one in processes.descendants([supervisor.pid], processes.everyone()) if not one.dead]
-    if not all(one.stopped for one in below):
-        return None
+    if not below or not all(one.stopped for one in below):
+        return None  # nothing is left, or something goes on, that nobody watches
     return float(since) if isinstance(since, int | float) else time.time() - _silent_s(folder)
 
 
