@@ -61,7 +61,7 @@ def test_py_spy_tells_where_each_process_hangs():
     if refused := re.search(r"py-spy could not look into it: (.*)", text):
         pytest.skip(f"this system lets py-spy look into no other process: {refused[1]}")
     assert text.count("where_it_hangs (<string>:") == 2
-    assert states == ["S", "S"]
+    assert not {"T", "t", "Z", "X"} & set(states)  # neither stopped nor gone
 
 
 def test_a_process_that_can_prints_its_stack_and_dies():
