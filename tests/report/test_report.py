@@ -158,6 +158,10 @@ def test_the_baseline_stands_beside_the_best_on_fresh_seeds_too():
     ]
     made = report(fresh=[0.61, 0.63], more=proof)
     assert (made.baseline, made.baseline_from) == (pytest.approx(0.41), "2 fresh seeds; 0.5 in its row, over 2 runs")
+    of_another = run("baseline", 9, 0.9, Purpose.CONFIRM)  # a candidate of before was confirmed on a seed of its own
+    assert report(
+        fresh=[0.61, 0.63], more=[*proof, *run("baseline", 3, 0.42, Purpose.CONFIRM), *of_another]
+    ).baseline == (pytest.approx(0.41))
 
 
 @pytest.mark.parametrize(("more", "told"), [((0.5,), False), ((0.5, 0.5), True), ((0.5, 0.51), False)])

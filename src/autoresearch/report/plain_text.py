@@ -13,7 +13,7 @@ from autoresearch.experiment.attendance import bills
 from autoresearch.experiment.outcome import BASELINE, Purpose
 
 if TYPE_CHECKING:
-    from autoresearch.experiment.experiment import Experiment
+    from autoresearch.experiment.experiment import Experiment, Run
     from autoresearch.experiment.history import History
     from autoresearch.run.measurement import Objective
     from autoresearch.verdict.claims import Claim
@@ -136,19 +136,35 @@ def safe(text: str) -> str:
 def baseline_figure(history: History) -> tuple[float | None, str]:
     """The baseline's value and what it rests on, with the figure of its row where that is another.
 
-    Beside an incumbent on fresh seeds stands the baseline on fresh seeds: their difference is what is claimed.
+    Beside an incumbent on fresh seeds stands the baseline on the same: their difference is what is claimed.
     """
     entry = history.baseline
     if entry is None:
         return None, ""
     compared = history.incumbent != BASELINE and history.fresh_values(history.incumbent)
-    fresh = history.fresh_values(BASELINE) if compared else []
+    fresh = _baseline_beside(history) if compared else []
     value = sum(fresh) / len(fresh) if fresh else history.value_of(BASELINE)
     basis = _counted(len(fresh), "fresh seed") if fresh else _counted(history.runs_behind(BASELINE), "run")
     row = entry.verdict.value if entry.verdict else None
     other = row is not None and value is not None and not math.isclose(row, value, rel_tol=1e-9)
     told = f"; {row:.4g} in its row, over {_counted(entry.row_runs, 'run')}" if other else ""
     return value, f"{basis}{told}"
+
+
+def _baseline_beside(history: History) -> list[float]:
+    """Its values on the incumbent's fresh seeds; on all of its own while one of those is missing."""
+    ours, theirs = (
+        [(run.planned.seed, value) for run in history.current_runs(arm) if (value := _fresh_value(run)) is not None]
+        for arm in (history.incumbent, BASELINE)
+    )
+    wanted = {seed for seed, _ in ours}
+    both = wanted <= {seed for seed, _ in theirs}
+    return [value for seed, value in theirs if seed in wanted or not both]
+
+
+def _fresh_value(run: Run) -> float | None:
+    """The metric of a run on a fresh seed; None for any other, and without a valid one."""
+    return run.value if run.planned.purpose is Purpose.CONFIRM else None
 
 
 def proposals(history: History) -> Sequence[tuple[float, str]]:
