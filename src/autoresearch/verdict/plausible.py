@@ -52,7 +52,8 @@ def told_of_held(rows: Iterable[tuple[int, str]]) -> tuple[str, ...]:
         return ()
     which = ", ".join(f"#{index}" for index in held)
     waits = f"{which} wait{'s' * (len(held) == 1)} for a person's word, as only runs of changed code vouch for the gain"
-    return (f"{waits}: look at it, then autoresearch overrule {held[0]} keep --reason '...'; evaluate: does without",)
+    cure = f"look at it, then autoresearch overrule {held[0]} keep --reason '...'"
+    return (f"{waits}: {cure}; in a campaign whose file has `evaluate:` none waits",)
 
 
 def gated(advice: Advice, board: Board) -> Advice:
