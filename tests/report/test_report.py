@@ -18,6 +18,7 @@ from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.report import adoption, drawing
+from autoresearch.report.costs import Spend, added
 from autoresearch.report.html_page import html
 from autoresearch.report.pages import claim_words, drift_words, markdown, standing, table
 from autoresearch.report.plain_text import interval
@@ -124,6 +125,13 @@ def test_the_numbers_are_those_of_the_history():
     }
     assert sum(spend.gpu_hours for spend in made.spend) == pytest.approx(5 * 4 / 6)
     assert (made.queue_minutes, made.wall_minutes) == (5, 100)
+
+
+def test_evaluations_are_no_runs():
+    """What measured the runs again is counted beside them, in the sum as in the table."""
+    spent = [Spend("explore", 3, 30.0, 0.0), Spend("evaluations", 2, 1.0, 0.0)]
+    assert added(spent, None) == "3 runs, 2 evaluations, 31.0 minutes of both"
+    assert added(spent[:1], None) == "3 runs, 30.0 minutes of runs"
 
 
 def test_the_best_value_is_that_of_fresh_seeds():

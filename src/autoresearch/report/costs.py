@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from autoresearch.experiment.experiment import Idle, Run
 from autoresearch.experiment.outcome import Purpose
 
+EVALUATIONS = "evaluations"
+"""Not a purpose of runs: programs that measured what runs had left."""
+
 
 @dataclass(frozen=True)
 class Spend:
@@ -35,7 +38,7 @@ def by_purpose(runs: Iterable[Run], idle: Sequence[Idle]) -> tuple[Spend, ...]:
     measured = [run.measurement for made in own.values() for run in made if run.measurement]
     if done := [one.evaluation for one in measured if one.evaluation]:
         taken, gpu_hours = sum(one.seconds or 0.0 for one in done) / 60, sum(one.gpu_hours for one in done)
-        found.append(Spend("evaluations", len(done), taken, gpu_hours))
+        found.append(Spend(EVALUATIONS, len(done), taken, gpu_hours))
     if idle:
         taken, gpu_hours = sum(one.minutes for one in idle), sum(one.gpu_hours for one in idle)
         found.append(Spend("idle in warm allocations", 0, taken, gpu_hours))
@@ -62,6 +65,8 @@ def added(spend: Iterable[Spend], usd_per_gpu_hour: float | None) -> str:
     """Everything together, as `12 runs, 96.0 minutes of runs, 6.4 GPU-hours, 16.00 USD`; what is 0 is left out."""
     found = tuple(spend)
     gpu_hours = sum(one.gpu_hours for one in found)
-    told = [f"{sum(one.runs for one in found)} runs, {sum(one.minutes for one in found):.1f} minutes of runs"]
+    evaluated = sum(one.runs for one in found if one.purpose == EVALUATIONS)
+    told = [f"{sum(one.runs for one in found) - evaluated} runs", f"{evaluated} evaluations" if evaluated else ""]
+    told += [f"{sum(one.minutes for one in found):.1f} minutes of {'both' if evaluated else 'runs'}"]
     told += [f"{gpu_hours:.3g} GPU-hours"] if gpu_hours else []
     return ", ".join(filter(None, [*told, money(gpu_hours, usd_per_gpu_hour)]))
