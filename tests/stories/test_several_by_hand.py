@@ -46,6 +46,8 @@ def test_others_are_opened_run_dropped_and_judged_while_one_is_followed(lab):
         assert {one.result(120).state for one in (first, second)} <= {"measured", "keep", "discard"}
     assert [verbs(lab).judge(index).index for index in (2, 3)] == [2, 3]
     assert sorted(row.index for row in lab.rows()) == [1, 2, 3, 4]
+    measured = [event["run_id"] for event in lab.journal("run_measured")]
+    assert sorted(measured) == sorted(set(measured))
     told = "".join(page.read_text() for page in lab.root.glob("session/*/timeline.md"))
     assert [told.count(words) for words in ("opened attempt 4 by hand", "four: discard", "two--1: score")] == [1, 1, 1]
 

@@ -202,6 +202,7 @@ class ByHand:
             context.listeners += [onlooker.listen, *([told] if told else [])]
             reporter = Reporter(ctx=context, beat=turn.beat, poll=onlooker.poll)
             first = turn.alone()
+            context.shares, context.others = True, not first
             with volume.site_ready(context.paths), tell_trackers(context) if first else contextlib.nullcontext():
                 reporter.start()
                 yield context, reporter, turn

@@ -12,7 +12,7 @@ from pathlib import Path
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.errors import AutoresearchError
-from autoresearch.experiment.events import Event, Noted, Resumed, RunEnded, RunMeasured, RunSubmitted
+from autoresearch.experiment.events import ControllerStarted, Event, Noted, Resumed, RunEnded, RunMeasured, RunSubmitted
 from autoresearch.experiment.experiment import pauses
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief
@@ -169,6 +169,8 @@ class Context:
         another: Makes one more of the researchers of a name; None where nobody is asked beside the loop.
         learned: What the campaign has learned, and at which renewal.
         surviving: Since when something of them lives on without its supervisor, by a clock that does not jump.
+        shares: Whether others may take turns at the campaign while this one rests.
+        others: Whether somebody did, or does: what they write of a run counts as what we write.
     """
 
     campaign: CampaignConfig
@@ -199,6 +201,8 @@ class Context:
     asked: dict[int, str] = field(default_factory=dict)
     another: Callable[[str], Researcher] | None = None
     learned: tuple[int, tuple[Insight, ...]] = (0, ())
+    shares: bool = False
+    others: bool = False
     _said: str = ""
     _own_runs: set[str] = field(default_factory=set)
     _surveys: dict[str, Survey] = field(default_factory=dict)
@@ -231,7 +235,9 @@ class Context:
 
     def _ours(self, event: Event) -> Event:
         """The event, where nobody but this controller can have written it and it did, or where others may."""
-        if not isinstance(event, RunEnded | RunMeasured) or event.run_id not in self._own_runs:
+        if self.shares and isinstance(event, ControllerStarted):
+            self.others = self.others or dump(event) != self._said
+        if self.others or not isinstance(event, RunEnded | RunMeasured) or event.run_id not in self._own_runs:
             return event
         if dump(event) == self._said:
             return event
