@@ -143,7 +143,8 @@ class TestTrackio(TrackerContract):
     def package(self, tmp_path_factory):
         if "TRACKIO_DIR" not in os.environ:  # read when the package is imported, once for all tests
             os.environ["TRACKIO_DIR"] = str(tmp_path_factory.mktemp("trackio"))
-        pytest.importorskip("trackio", reason="needs trackio: pip install '.[trackio]'")
+        trackio = pytest.importorskip("trackio.utils", reason="needs trackio: pip install '.[trackio]'")
+        assert Path(os.environ["TRACKIO_DIR"]) == trackio.TRACKIO_DIR, "a test before this one has imported trackio"
 
     @pytest.fixture
     def make(self, tmp_path):
