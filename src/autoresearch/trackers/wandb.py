@@ -84,6 +84,7 @@ class WandbTracker:
 
         logging.getLogger("wandb").setLevel(logging.ERROR)
         self.options.folder.mkdir(parents=True, exist_ok=True)
+        wandb.setup(settings=_quiet(wandb))  # what it says outside of a run, too
         run = wandb.init(
             project=self.options.project,
             entity=self.options.entity,
