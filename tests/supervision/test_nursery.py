@@ -151,6 +151,23 @@ def test_runs_outlive_nursery_and_controller_and_it_outlives_neither(spec, tmp_p
         assert (folder / "count").read_text() == "started\n"
 
 
+STOPPED = """
+import os, signal
+from autoresearch.supervision import nursery
+hears, say = os.pipe()
+nursery.NURSERY.ask(b"nothing", say)
+os.read(hears, 1000)
+print(nursery.NURSERY._keeper.pid, flush=True)
+os.kill(nursery.NURSERY._keeper.pid, signal.SIGSTOP)
+"""
+
+
+def test_a_nursery_that_somebody_has_stopped_leaves_with_its_process():
+    """Nothing is left behind, also where it could not hear that it may go."""
+    keeper = int(run([sys.executable, "-W", "ignore", "-c", STOPPED]).text)
+    until(lambda: gone(keeper))
+
+
 def test_a_nursery_has_loaded_what_supervision_needs_and_nothing_else():
     """What it loads is in the memory of every supervisor, and the first run waits for it."""
     listing = "import sys, autoresearch.supervision.nursery; print(*sys.modules)"

@@ -148,7 +148,8 @@ def test_a_person_overrules_with_a_reason_that_is_theirs(finished):
     """The ledger keeps the original row, status and report show the person's verdict, and nothing builds on it."""
     rows = finished.ledger.read_text()
     assert json.loads(finished.cli("status", "--json").stdout)["incumbent"] != "baseline"
-    assert finished.cli("overrule", "2", "discard", "--reason", "it leaks the answers").returncode == 0
+    said = finished.cli("overrule", "2", "discard", "--reason", "it leaks the answers").stdout
+    assert "the best so far is now baseline, it was raise-the" in said
     assert finished.ledger.read_text() == rows
     status = json.loads(finished.cli("status", "--json").stdout)
     assert status["verdicts"][1]["status"] == "discard"
@@ -156,6 +157,13 @@ def test_a_person_overrules_with_a_reason_that_is_theirs(finished):
     assert status["verdicts"][1]["reason"] == "it leaks the answers"
     finished.cli("report")
     assert "it leaks the answers" in (finished.folder / "report.md").read_text()
+
+
+def test_an_idea_kept_by_word_that_grew_beside_the_best_joins_nothing_and_that_is_said(finished):
+    """Its number was never measured on top of the best: it is built upon by nobody until it is proposed once more."""
+    finished.cli("overrule", "2", "discard", "--reason", "a look at it")
+    said = finished.cli("overrule", "3", "keep", "--reason", "worth it").stdout
+    assert "baseline, as before: weight-decay grew from raise-the-learning-rate, and nothing merges the two" in said
 
 
 def test_the_report_is_written_anew_and_says_where(finished):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from autoresearch.campaign import late
 from autoresearch.errors import CampaignError, HeldError, UsageError
 from autoresearch.experiment import names
-from autoresearch.experiment.outcome import Status
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.records import finding
 from autoresearch.records.ledger import Ledger
@@ -257,19 +256,9 @@ class Campaign:
         consent.record(opened, given)
         return request
 
-    def overrule(self, index: int, verdict: str, *, reason: str) -> None:
-        """Change a verdict to `keep`, `discard` or `crash`, with a reason that is recorded as the person's."""
-        if verdict not in list(Status):
-            raise UsageError(f"{verdict!r} is no verdict; choose one of: {', '.join(Status)}")
-        if not reason.strip():
-            raise UsageError("overruling a verdict needs a reason: --reason '...'")
-        opened = self._started()
-        entry = opened.experiment(index)
-        if entry.verdict is None:
-            raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
-        who, kept = self._who(), verdict == Status.KEEP
-        said = replace(entry.verdict, status=Status(verdict), reason=self._clean(reason), by=who)
-        consent.record(opened, happened.VerdictOverruled(self.clock(), entry.name, said, who, built_upon=kept))
+    def overrule(self, index: int, verdict: str, *, reason: str) -> str:
+        """Change a verdict to `keep`, `discard` or `crash`; the reason is kept. Returns what it does to the best."""
+        return consent.overrule(self._started(), index, verdict, self._clean(reason), self._who(), self.clock())
 
     # -- reading ------------------------------------------------------------------------------------------------
 

@@ -25,11 +25,11 @@ from typing import TypeVar
 
 from autoresearch.campaign.controller import person
 from autoresearch.campaign.opening import Opened, open_campaign, redactor
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, UsageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import BASELINE
+from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.machine import processes
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.ports import plugins
@@ -74,6 +74,35 @@ def proved(opened: Opened, word: Word, *, own: bool = False) -> Word:
 def record(opened: Opened, word: Word, *, own: bool = False) -> None:
     """Prove a word and write it down; raises as `proved` does, and StorageError."""
     opened.journal.append(proved(opened, word, own=own))
+
+
+def overrule(opened: Opened, index: int, verdict: str, reason: str, who: str, now: float) -> str:
+    """Record another verdict than the policy's; what that does to the best so far, in words.
+
+    Raises:
+        UsageError: It is no verdict, or there is no reason.
+        CampaignError: It has no verdict yet, or no person was proved to say so.
+    """
+    if verdict not in list(Status):
+        raise UsageError(f"{verdict!r} is no verdict; choose one of: {', '.join(Status)}")
+    if not reason.strip():
+        raise UsageError("overruling a verdict needs a reason: --reason '...'")
+    history, entry = opened.history, opened.experiment(index)
+    if entry.verdict is None:
+        raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
+    said = replace(entry.verdict, status=Status(verdict), reason=reason, by=who)
+    word = happened.VerdictOverruled(now, entry.name, said, who, built_upon=verdict == Status.KEEP)
+    before = history.incumbent
+    record(opened, word)
+    history.apply(word)
+    if history.incumbent != before:
+        return f"the best so far is now {history.incumbent}, it was {before}"
+    if verdict != Status.KEEP or entry.name in history.lineage(before):
+        return f"the best so far is {before}, as before"
+    return (
+        f"the best so far is {before}, as before: {entry.name} grew from {entry.parent}, and nothing merges the two by "
+        f"itself; to have them tried together, propose its change once more"
+    )
 
 
 def flying(history: History) -> dict[str, Run]:

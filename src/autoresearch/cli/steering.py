@@ -303,8 +303,8 @@ def run_overrule(args: argparse.Namespace) -> int:
     """Record the person's verdict; the ledger's row stays as it was written."""
     campaign = campaign_of(args).bound()
     index = campaign.number(args.index)
-    campaign.overrule(index, args.verdict, reason=args.reason)
-    output.say(f"experiment {index} is now {args.verdict}; the ledger keeps the original row, the journal both")
+    then = campaign.overrule(index, args.verdict, reason=args.reason)
+    output.say(f"experiment {index} is now {args.verdict}; the ledger keeps the original row, the journal both; {then}")
     return 0
 
 

@@ -75,8 +75,8 @@ class Grant:
                 index, word = said.get("index", ""), said.get("verdict", "")
                 if not re.fullmatch("[0-9]{1,9}", index):
                     raise UsageError(f"{index!r} is no number of an experiment, so nothing was recorded")
-                self.campaign.overrule(int(index), word, reason=text)
-                return f"recorded: experiment {index} is {word} by your word: {text}"
+                then = self.campaign.overrule(int(index), word, reason=text)
+                return f"recorded: experiment {index} is {word} by your word: {text}; {then}"
             case "cancel":
                 return consent.cancel(self.campaign.where, self.campaign.name, said.get("run", ""), text)
             case "stop" | "stop-now":

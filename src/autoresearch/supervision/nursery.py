@@ -18,6 +18,7 @@ import gc
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import threading
@@ -87,6 +88,7 @@ class Nursery:
         self._line: socket.socket | None = None
         self._keeper: Process | None = None
         self._surroundings: object = None
+        self._former: list[Process] = []
 
     def ask(self, request: bytes, say: int) -> bool:
         """Send for a supervisor; whether anybody could be asked.
@@ -117,14 +119,23 @@ class Nursery:
         with self._lock:
             self._part()
 
+    def leave(self) -> None:
+        """Let it go as its process ends, and let those go on that somebody has stopped: they leave, too."""
+        self.close()
+        for keeper in self._former:
+            processes.signal_tree(keeper, signal.SIGCONT)
+
     def forget(self) -> None:
         """In a fork of the process that it serves: it is not ours, and our copy of the line must not keep it alive."""
         self._lock = threading.Lock()
         self._part()
+        self._former.clear()
 
     def _part(self) -> None:
         if self._line is not None:
             self._line.close()
+        if self._keeper is not None:
+            self._former.append(self._keeper)
         self._line = self._keeper = None
 
     def _attended(self) -> socket.socket:
@@ -139,7 +150,7 @@ class Nursery:
 NURSERY = Nursery()
 """The one of this process."""
 os.register_at_fork(after_in_child=NURSERY.forget)
-atexit.register(NURSERY.close)
+atexit.register(NURSERY.leave)
 
 
 class _Request:
