@@ -469,6 +469,14 @@ def test_only_ppo_hands_rewards_to_the_loss(recipe, math):
     assert "learn-from-right-answers" in offered(known(recipe("ppo_math_1B.yaml")))
 
 
+def test_what_the_campaign_before_tried_is_not_proposed_again(math):
+    """The same overrides; the offer says where they were tried."""
+    first = next(one for one in offers(brief(math), builtin()) if not one.why_not)
+    tried = Tried(index=2, name="a", title="other words", overrides=first.overrides)
+    after = {one.play.name: one.why_not for one in offers(brief(math, before=(tried,)), builtin())}
+    assert after[first.play.name] == "it was tried in the campaign that this one goes on from"
+
+
 def test_every_play_has_a_source():
     """A paper, a page or a line of NeMo-RL, or one of the rules that this program keeps."""
     assert {one.name for one in builtin().plays if not one.source} == set()

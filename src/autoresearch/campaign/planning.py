@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from autoresearch.campaign import preflight, surroundings
+from autoresearch.campaign import going_on, preflight, surroundings
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.surroundings import target_of
 from autoresearch.campaign.tracking import trackers_of
@@ -59,7 +59,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     """
     root = refs.root(where)
     refs.head_commit(root)
-    document = dict(request.settings)
+    document = going_on.gone_on(root, request.settings)
     if request.recipe.endswith(".py") and "target" not in document:
         raise UsageError(f"{request.recipe} is a program, not a recipe: autoresearch init -- python {request.recipe}")
     if request.recipe:
@@ -80,9 +80,9 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     if survey.unsaid:
         raise CampaignError(survey.unsaid)
     draft = draft if "researcher" in document else supply.with_search(draft, root, survey)
-    if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
+    if "type" not in document.get("launcher", ()):
         draft = _placed(draft, survey)
-    draft = _frugal(surroundings.trusting(_sited(draft), request.settings, survey), request.settings, survey)
+    draft = _frugal(surroundings.trusting(_sited(draft), document, survey), document, survey)
     name = request.name or _fresh_name(root, survey, datetime.fromtimestamp(clock(), UTC).astimezone())
     return examine(draft.model_copy(update={"campaign": name}), root, survey, clock())
 
@@ -132,7 +132,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
                   *_tracker_warnings(campaign, root),
                   *kept.reminders, *kept.doubts, *_input_warnings(campaign, survey, root, base)),
         storage=kept,
-        researchers=supply.told(campaign, ideas),
+        researchers=supply.told(campaign, ideas) + going_on.told(root, campaign, survey),
         at=now,
     )  # fmt: skip
 

@@ -69,6 +69,9 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--worth", type=float, help="the smallest gain you would care about")
     parser.add_argument("--base", help="commit to start from (default: HEAD)")
     parser.add_argument(
+        "--from", dest="follows", metavar="CAMPAIGN", help="go on from its confirmed best, as it was planned"
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of the campaign file"
     )
     parser.add_argument("--name", dest="campaign", help="campaign name (default: made from date and recipe)")
@@ -155,7 +158,9 @@ def _request(args: argparse.Namespace) -> PlanRequest:
         policy=args.policy,
         worth=args.worth,
         base=args.base,
-        settings=dict(setting(item) for item in args.set) | _sealed(args),
+        settings=dict(setting(item) for item in args.set)
+        | _sealed(args)
+        | ({"follows": args.follows} if args.follows else {}),
     )
 
 

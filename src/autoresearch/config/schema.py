@@ -298,6 +298,8 @@ class CampaignConfig(_Part):
     """Training command; None: the target's own for this recipe."""
     base: str = "HEAD"
     """Commit the baseline is made from; `run` freezes it to a full hash."""
+    follows: str = ""
+    """Campaign that this one goes on from (`plan --from`): briefs have what it tried and, at first, its noise."""
     stop: str | None = None
     """Stop rule in words, e.g. `50 experiments or 10h total, 1h each`; None: baseline and three experiments."""
     launcher: LauncherConfig = LauncherConfig()

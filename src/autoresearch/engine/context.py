@@ -35,6 +35,7 @@ from autoresearch.run.job import Job, JobStatus, Resources, own_caches
 from autoresearch.run.pace import ProgressClock
 from autoresearch.run.placement import Places, on_cpu
 from autoresearch.scheduling.exploration import bad_nodes
+from autoresearch.scheduling.predecessor import Predecessor
 from autoresearch.scheduling.stop_check import Outlook, outlook
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.supervision.run_log import StepLog
@@ -168,6 +169,7 @@ class Context:
         asked: Who is asked for which attempt just now, by index; see `engine/asking.py`.
         another: Makes one more of the researchers of a name; None where nobody is asked beside the loop.
         learned: What the campaign has learned, and at which renewal.
+        followed: What the campaign that this one goes on from tells it; None before it was read, and without one.
         surviving: Since when something of them lives on without its supervisor, by a clock that does not jump.
         shares: Whether others may take turns at the campaign while this one rests.
         others: Whether somebody did, or does: what they write of a run counts as what we write.
@@ -203,6 +205,7 @@ class Context:
     learned: tuple[int, tuple[Insight, ...]] = (0, ())
     shares: bool = False
     others: bool = False
+    followed: Predecessor | None = None
     _said: str = ""
     _own_runs: set[str] = field(default_factory=set)
     _surveys: dict[str, Survey] = field(default_factory=dict)

@@ -4,7 +4,7 @@ What a researcher is told is bounded, readable by a person, and without raw logs
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +17,13 @@ from autoresearch.engine.context import Context, first_brief
 from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment import names
-from autoresearch.experiment.board import Board
 from autoresearch.experiment.briefing import next_area, plateaus, telling_curves, tried_of
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.hypothesis import Brief, Curve, Level, Tried
-from autoresearch.experiment.insights import Insight, counts, insights
+from autoresearch.experiment.insights import Insight, counts
 from autoresearch.experiment.insights import text as insights_text
-from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.experiment.outcome import BASELINE
 from autoresearch.guards.reach import scope_for
 from autoresearch.ports import plugins
 from autoresearch.ports.metric_source import readings_of
@@ -36,11 +35,12 @@ from autoresearch.run.complaint import last_traceback
 from autoresearch.run.measurement import Objective, Series
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
+from autoresearch.scheduling.predecessor import Predecessor, by_evidence, doubt, learned_from, told_by, told_of
 from autoresearch.scheduling.stop_check import outlook
 from autoresearch.secrets import environment
 from autoresearch.supervision.run_log import end_of
-from autoresearch.verdict.claims import SHOWN, Claim, Standing, claims
 from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.statistics import Noise
 
 _SHOWN = 3
 _REFUSED = "`run` will refuse it"
@@ -53,7 +53,7 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
     scope = scope_for(ctx.campaign, survey)
     evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
     worn = tuple(found.area for found in plateaus(ctx.history))
-    return Brief(
+    brief = Brief(
         campaign=ctx.campaign.campaign,
         index=index,
         objective=ctx.survey.objective,
@@ -88,6 +88,11 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         lessons=_lessons(ctx),
         target=ctx.campaign.made_of() | {"env": dict(ctx.campaign.run.env), "check": ctx.campaign.run.check},
     )
+    followed = _followed(ctx)
+    if followed is None:
+        return brief
+    _note_once(ctx, doubt(evidence.noise, followed))
+    return _with_prior(brief, followed, evidence.noise, evidence.arm(parent).runs)
 
 
 def _levels(history: History, parent: str) -> tuple[Level, ...]:
@@ -183,35 +188,8 @@ def insights_of(ctx: Context) -> tuple[Insight, ...]:
     count = sum(map(counts, history.each(tried_of))) // every if every else 0
     if count and ctx.learned[0] != count:
         board = next_move.board(history, ctx.campaign, ctx.survey.objective, ctx.outlook())
-        ctx.learned = (count, _insights(history, board, every, ctx.survey.facts.values))
+        ctx.learned = (count, learned_from(history, board, every, ctx.survey.facts.values))
     return ctx.learned[1] if count else ()
-
-
-def _insights(history: History, board: Board, every: int, origin: Mapping[str, object]) -> tuple[Insight, ...]:
-    judged = sorted(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0)
-    claimed = {claim.name: claim for claim in claims(board).ideas}
-    held = history.lineage(history.incumbent)
-    fallen = {one.name: one.reason for one in history.demotions if one.name not in held}
-    refuted = [name for name, claim in claimed.items() if claim.standing is Standing.REFUTED]
-    fallen |= dict.fromkeys(refuted, "its fresh seeds refute it")
-    fallen |= {one.name: f"overruled: {one.overruled.verdict.reason}" for one in judged if one.overruled}
-    kept = {one.name for one in judged if one.judged and one.judged.verdict.status is Status.KEEP}
-    told = [one for entry in judged if (one := tried_of(history, entry))]
-    return insights(
-        [_as_claimed(one, claimed.get(one.name)) for one in told],
-        every,
-        origin=origin,
-        standing={name: str(claim.standing) for name, claim in claimed.items()},
-        shown=SHOWN,
-        fallen={name: why for name, why in fallen.items() if name in kept},
-    )
-
-
-def _as_claimed(one: Tried, claim: Claim | None) -> Tried:
-    """An idea with what all its runs say, where its verdict had no interval or fresh seeds have shown more."""
-    if claim is None or claim.effect is None or (claim.standing not in SHOWN and one.low is not None):
-        return one
-    return replace(one, effect=claim.effect, low=claim.low, high=claim.high, runs=claim.runs)
 
 
 _CONFIRMED, _EARLIER = "confirmed by earlier campaigns", 3
@@ -228,7 +206,7 @@ def _lessons(ctx: Context) -> tuple[str, ...]:
         return tuple(known.details.values())
     if any(entry.judged for entry in ctx.history.experiments.values() if entry.name != BASELINE):
         return ()
-    found = [line for paths in _earlier(ctx) for line in _confirmed_in(ctx, paths)]
+    found = by_evidence(filter(None, (_predecessor(ctx, paths) for paths in _earlier(ctx))))
     if found:
         names = {f"line {number}": ctx.redactor.clean(line) for number, line in enumerate(found, start=1)}
         ctx.note(f"{_CONFIRMED}: {len(found)} findings, told in every brief", **names)
@@ -241,22 +219,61 @@ def _earlier(ctx: Context) -> list[CampaignPaths]:
     return [paths for *_, paths in sorted(dated, key=lambda one: one[:2], reverse=True)][:_EARLIER]
 
 
-def _confirmed_in(ctx: Context, paths: CampaignPaths) -> list[str]:
-    """Findings of another campaign that hold here: it trained and measured the same; none where it cannot be read."""
+def _predecessor(ctx: Context, paths: CampaignPaths) -> Predecessor | None:
+    """What another campaign tells this one, if it trained and measured the same; None where it cannot be read."""
     with suppress(AutoresearchError, OSError):
-        history = fold(Journal(paths.journal).read())
-        started = history.started
-        if not started or not started.objective:
-            return []
-        campaign, objective = CampaignConfig.of(dict(started.plan), f"journal of {paths.name}"), started.objective
-        if trained(campaign, objective) != trained(ctx.campaign, ctx.survey.objective):
-            return []
-        limits = StopLimits.load(history.limits)
-        view = outlook(history, campaign, limits, objective, history.last_at)
-        board = next_move.board(history, campaign, objective, view)
-        found = _insights(history, board, 1, ctx.survey.facts.values)
-        return [f"{paths.name} at {started.base_commit[:7]}, {one.kind}: {one.text}" for one in found if one.confirmed]
-    return []
+        return predecessor_of(paths, ctx.campaign, ctx.survey)
+    return None
+
+
+def predecessor_of(paths: CampaignPaths, campaign: CampaignConfig, survey: Survey) -> Predecessor | None:
+    """What another campaign tells this one; None where it has not begun, or trained or measured something else.
+
+    Raises:
+        AutoresearchError: It cannot be read.
+    """
+    history = fold(Journal(paths.journal).read())
+    started = history.started
+    if not started or not started.objective:
+        return None
+    other, objective = CampaignConfig.of(dict(started.plan), f"journal of {paths.name}"), started.objective
+    if trained(other, objective) != trained(campaign, survey.objective):
+        return None
+    view = outlook(history, other, StopLimits.load(history.limits), objective, history.last_at)
+    board = next_move.board(history, other, objective, view)
+    return told_by(paths.name, history, board, survey.facts.values)
+
+
+def _followed(ctx: Context) -> Predecessor | None:
+    """The campaign that this one goes on from, read once by a controller; what it cannot tell is noted once."""
+    if not ctx.campaign.follows:
+        return None
+    if ctx.followed is None:
+        found = _predecessor(ctx, Layout(ctx.paths.root).campaign(ctx.campaign.follows))
+        ctx.followed = found or Predecessor(name=ctx.campaign.follows)
+        if found is None:
+            _note_once(
+                ctx, f"nothing is taken from {ctx.campaign.follows}: it cannot be read, or measured another thing"
+            )
+    return ctx.followed
+
+
+def _with_prior(brief: Brief, followed: Predecessor, noise: Noise, runs: int) -> Brief:
+    """With what was tried before and, while nothing was repeated here, how far runs scattered there."""
+    told = replace(brief, before=followed.ideas, earlier=told_of(followed))
+    if noise.freedom or followed.noise.sigma is None:
+        return told
+    return replace(
+        told,
+        noise=max(followed.noise.sigma, brief.noise or 0.0),
+        lender=f"{followed.repeats} in {followed.name}, until runs are repeated here",
+        smallest=followed.smallest(runs),
+    )
+
+
+def _note_once(ctx: Context, text: str) -> None:
+    if text and all(note.text.partition(":")[0] != text.partition(":")[0] for note in ctx.history.notes):
+        ctx.note(text)
 
 
 def trained(campaign: CampaignConfig, objective: Objective) -> tuple[object, ...]:

@@ -146,7 +146,7 @@ def sections(brief: Brief) -> dict[str, str]:
         "runs": _runs(brief),
         "symptoms": _section("Symptoms of the parent's runs", [_symptom(brief, s.name) for s in brief.symptoms]),
         "insights": _insights(brief),
-        "tried": _digest(brief),
+        "tried": _digest(brief) + brief.earlier,
         "more": _more(brief),
         "scope": _scope(brief),
     }
@@ -198,7 +198,7 @@ def _noise(brief: Brief) -> str:
     if brief.noise is None:
         return "Noise: not measured yet.\n"
     count = f"{brief.repeats} repeat{'s' * (brief.repeats > 1)}"
-    source = count if brief.repeats else "validation sampling only; nothing was repeated"
+    source = count if brief.repeats else brief.lender or "validation sampling only; nothing was repeated"
     seen = "" if brief.smallest is None else f" A single run can detect a gain of {brief.smallest:.3g} or more."
     return f"Noise: a single run varies by {brief.noise:.3g} (standard deviation, from {source}).{seen}\n"
 

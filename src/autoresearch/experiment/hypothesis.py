@@ -1,6 +1,6 @@
 """What a researcher is told, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from autoresearch.run.measurement import Objective
@@ -183,6 +183,9 @@ class Brief:
         insights: What the campaign has learned, as Markdown; see `experiment/insights.py`.
         belief: What a model of the campaign's runs says, as Markdown: another researcher's, which searches numbers.
         lessons: What earlier campaigns of the repository have confirmed, a line each.
+        before: What the campaign that this one goes on from tried: not refused, and nothing to begin with again.
+        earlier: The same as Markdown, with how each ended.
+        lender: Whose repeats `noise` is from while nothing was repeated here; empty for this campaign's own.
         target: How the target is made, for whoever resolves the recipe once more: `name`, `recipe`, `command`,
             `objective`, `options`; and of its runs `env` and `check`. Empty where nobody is to.
     """
@@ -220,4 +223,12 @@ class Brief:
     insights: str = ""
     belief: str = ""
     lessons: tuple[str, ...] = ()
+    before: tuple[Tried, ...] = ()
+    earlier: str = ""
+    lender: str = ""
     target: Mapping[str, object] = field(default_factory=dict)
+
+    def repeats_earlier(self, overrides: Iterable[str]) -> bool:
+        """Whether just these overrides, in whatever order, were tried in the campaign that this one goes on from."""
+        asked = frozenset(one.lstrip("+") for one in overrides)
+        return any(frozenset(one.lstrip("+") for one in item.overrides) == asked for item in self.before)

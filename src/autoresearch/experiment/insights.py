@@ -34,12 +34,14 @@ class Insight:
         ideas: Numbers of the experiments that it rests on.
         confirmed: Whether another campaign may be told: fresh seeds have shown it, or its interval
             excludes a gain, and several runs or one whose number no seed changes are behind it.
+        weight: How much evidence there is: how many half widths its interval's middle lies off zero.
     """
 
     kind: str
     text: str
     ideas: tuple[int, ...]
     confirmed: bool = False
+    weight: float = 0.0
 
 
 def insights(
@@ -105,7 +107,8 @@ def _may_help(one: Tried) -> bool:
 def _helped(one: Tried, standing: Mapping[str, str], shown: Sequence[str]) -> Insight:
     word = standing.get(one.name, "")
     told = f"{_name(one)}: {_effect(one)}{f', {word}' if word else ''}"
-    return Insight(kind=HELPED, text=told, ideas=(one.index,), confirmed=word in shown)
+    weight = _weight(one.low, one.high)
+    return Insight(kind=HELPED, text=told, ideas=(one.index,), confirmed=word in shown, weight=weight)
 
 
 def _never(subject: str, group: Sequence[Tried]) -> Insight:
@@ -116,7 +119,14 @@ def _never(subject: str, group: Sequence[Tried]) -> Insight:
     told = f"{subject}: {count} ({numbers}), together {mean:+.3g} [{low:+.3g}, {high:+.3g}]"
     known = [one for one in group if one.low is not None]
     several = sum(one.runs for one in known) > 1 or any(one.low == one.high for one in known)
-    return Insight(kind=NEVER, text=told, ideas=ideas, confirmed=high < 0 and several)
+    weight = _weight(low, high)
+    return Insight(kind=NEVER, text=told, ideas=ideas, confirmed=high < 0 and several, weight=weight)
+
+
+def _weight(low: float | None, high: float | None) -> float:
+    if low is None or high is None:
+        return 0.0
+    return abs(low + high) / (high - low) if high > low else math.inf
 
 
 def _open(one: Tried) -> Insight:

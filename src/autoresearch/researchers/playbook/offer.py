@@ -149,6 +149,8 @@ class RecipeView:
             return "it would change nothing"
         if effective((*self.parent, *draft.overrides)) in self.seen:
             return "it was tried"
+        if self.brief.repeats_earlier(draft.overrides):
+            return "it was tried in the campaign that this one goes on from"
         if protected := [key for key in draft.changed if self.protected(key)]:
             return f"{', '.join(protected)}: part of the evaluation"
         broken = recipe_rules.broken(self.values, draft.after(), self.brief.facts)

@@ -140,7 +140,7 @@ def _goal(brief: Brief) -> str:
 
 def _experience(play: Play, table: RecipeView) -> int:
     """A play that failed waits for others; one that was kept last is worth another step in its direction."""
-    past = [item for item in table.brief.tried if item.title == play.title]
+    past = [item for item in (*table.brief.before, *table.brief.tried) if item.title == play.title]
     failed = sum(item.status in {"discard", "crash"} for item in past)
     return failed - (1 if past and past[-1].status == "keep" else 0)
 

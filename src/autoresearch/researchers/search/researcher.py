@@ -102,7 +102,8 @@ class SearchResearcher:
         past = read_past(brief, space, ignored=frozenset({_BATCH}))
         for point, expected in self._ranked(brief, space, past):
             draft = _draft(brief, space, point)
-            if draft.overrides and not broken(brief.facts.values, draft.after(), brief.facts):
+            told = brief.repeats_earlier(draft.overrides)
+            if draft.overrides and not told and not broken(brief.facts.values, draft.after(), brief.facts):
                 return self._hypothesis(draft, space, brief, past, expected)
         return None
 
