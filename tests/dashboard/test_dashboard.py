@@ -190,7 +190,7 @@ def test_what_is_followed_is_what_a_fresh_look_sees(finished):
     for upto in (3, 7, 8, len(lines) // 2, len(lines)):
         paths.journal.write_bytes(b"".join(lines[:upto]))
         fresh = opening.open_campaign(finished.root, "night")
-        assert followed.status() == standing.status_of(fresh, 2e9, held=False)
+        assert followed.status() == standing.status_now(fresh, 2e9)
         assert followed.report() == controller.report_of(standing.read(fresh), 2e9)
     assert "campaign ended" in followed.lines()[-1]
 

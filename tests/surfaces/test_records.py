@@ -65,10 +65,46 @@ def test_a_journal_that_parted_from_its_copy_in_git_is_told_and_nothing_is_run_b
     told = finished.refused("run", "--yes", "--plain")
     assert "journal.jsonl was rewritten: line" in told
     assert "autoresearch ledger rebuild --campaign night" in told
+    assert told.splitlines()[-1].partition(": ")[2] in finished.cli("ledger", "check").stdout
     assert "in git" in finished.cli("ledger", "check").stdout
     assert "from its copy in git" in finished.cli("ledger", "rebuild").stdout
     assert journal_of(finished).read_bytes().startswith(whole[:-1])
     assert finished.run().returncode == 0
+
+
+def doubted(lab, *words: str):
+    """All that a reading command says, which succeeds all the same."""
+    told = lab.cli(*words)
+    assert told.returncode == 0, told.stderr
+    return " ".join((told.stdout + told.stderr).split())
+
+
+def test_whoever_reads_by_a_rewritten_journal_is_told_and_how_to_get_it_back(finished):
+    """One line beside what is shown, by every command that shows what the journal says, and in the report itself."""
+    whole = journal_of(finished).read_text()
+    journal_of(finished).write_text(whole.replace('"value":0.7', '"value":0.9'))
+    for words in (["status"], ["show", "2"], ["ledger", "--json"], ["report"]):
+        assert "was rewritten: line" in (told := doubted(finished, *words)), words
+        assert "autoresearch ledger rebuild --campaign night" in told
+    assert "was rewritten" in (finished.folder / "report.md").read_text()
+    assert finished.cli("ledger", "rebuild").returncode == 0
+    assert "rewritten" not in doubted(finished, "status") + doubted(finished, "show", "2")
+
+
+def test_a_journal_that_lacks_only_what_git_has_no_copy_of_is_told_by_what_ledger_and_folders_know(finished):
+    """Rows and runs that it does not know are named; once that is written down the campaign goes on without them."""
+    lines = journal_of(finished).read_bytes().splitlines(keepends=True)
+    last = max(at for at, line in enumerate(lines) if b'"kind":"experiment_opened"' in line)
+    journal_of(finished).write_bytes(b"".join(lines[:last]))
+    drop_copy(finished)
+    row = finished.rows()[-1].branch
+    for words in (["status"], ["show", "1"], ["ledger", "check"]):
+        told = finished.cli(*words)
+        assert f"the row of {row}, run 2 of baseline" in " ".join((told.stdout + told.stderr).split())
+    assert f"the row of {row}" in finished.cli("ledger", "rebuild").stdout
+    assert row in [one.branch for one in finished.rows()]
+    assert "lacks what came last" not in doubted(finished, "status")
+    assert finished.cli("ledger", "check").returncode == 0
 
 
 def test_a_row_edited_by_hand_is_found_and_rebuilt_with_a_backup(finished):

@@ -266,8 +266,7 @@ class Campaign:
         """Where the campaign stands; while it is run from here, as the controller sees it, without reading anything."""
         if self._working is not None:
             return standing.status_of(self._working, self.clock(), held=True)
-        opened = opening.open_campaign(self.where, self.name)
-        return standing.status_of(opened, self.clock(), held=finding.at_work(opened.paths))
+        return standing.status_now(opening.open_campaign(self.where, self.name), self.clock())
 
     def campaigns(self) -> list[str]:
         """Names of the repository's campaigns, the one worked on last first."""

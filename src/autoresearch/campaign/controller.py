@@ -377,7 +377,8 @@ def report_of(reading: Reading, now: float, known: Known | None = None) -> Repor
     report = build(opened.history, opened.campaign, reading.objective, reading.outlook(now), now, known)
     ended = (run for run in opened.history.runs.values() if run.ended) if opened.paths.volume else ()
     lost = volume.volume_was_lost(opened.paths, [Path(run.planned.folder) for run in ended])
-    return replace(report, attention=(lost, *report.attention)) if lost else report
+    told = tuple(filter(None, (mirror.doubt(opened.paths), lost)))
+    return replace(report, attention=(*told, *report.attention)) if told else report
 
 
 def write_report(reading: Reading, now: float, redactor: Redactor, known: Known | None = None) -> tuple[Path, ...]:

@@ -28,6 +28,7 @@ from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Status
 from autoresearch.git import diffs
 from autoresearch.machine import turns
 from autoresearch.ports.metric_source import MetricSource, readings_of, sources_of
+from autoresearch.records import finding, mirror
 from autoresearch.records.paths import campaign_of
 from autoresearch.report.event_lines import clock
 from autoresearch.report.plain_text import baseline_figure, interval, leaner, proposals, researchers_told
@@ -116,6 +117,13 @@ def _told_stop(state: StopState, history: History) -> str:
     else:
         rest = f"{left} experiment{'s' * (left != 1)} under way had a verdict" if left else ""
     return f"stop condition met as soon as {rest}: {state.reason}" if state.met and rest else state.sentence
+
+
+def status_now(opened: Opened, now: float) -> CampaignStatus:
+    """Where a campaign stands for whoever looks at it from outside: first of all whether its journal is in doubt."""
+    found = status_of(opened, now, held=finding.at_work(opened.paths))
+    doubt = mirror.doubt(opened.paths)
+    return replace(found, waiting=(doubt, *found.waiting)) if doubt else found
 
 
 def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:

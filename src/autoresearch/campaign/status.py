@@ -260,7 +260,7 @@ class CampaignStatus:
         running: Runs in flight, oldest first.
         verdicts: Experiments with a verdict, by index; `steering`: what the user asked for, oldest first.
         by_hand: Experiments open by hand, by index.
-        waiting: Launches that wait for a person's `approve` or `deny`, and researchers that have fallen out, and why.
+        waiting: A journal in doubt, launches that wait for a person's word, researchers that have fallen out, and why.
         spent: What researchers cost and gained, a sentence for each program and model.
         latest: Index of the experiment judged last, None before the first.
         claimed: What fresh seeds say, as the report does; effects of verdicts are those of the runs that chose.

@@ -168,7 +168,8 @@ def main(argv: Sequence[str]) -> int:
         if quiet and args.command in _ACTING:
             _refuse_unseen(args)
             output.be_quiet()
-        return int(getattr(_module(args.command), f"run_{args.command}")(args))
+        code = int(getattr(_module(args.command), f"run_{args.command}")(args))
+        return next((code for doubt in _doubts(args) if _fail(doubt)), code)
     except AutoresearchError as error:
         if verbose:
             sys.stderr.write(_hide(traceback.format_exc()))
@@ -192,7 +193,23 @@ def main(argv: Sequence[str]) -> int:
 
 _ACTING = frozenset({*GROUPS["begin"], *GROUPS["steer"]} - {"doctor"})
 """Commands that do something; the others are there to say something."""
+_DOUBTED = frozenset({"compare", "show", "log", "diff", "ledger", "report", "adopt", "export"})
+"""Commands that show what the journal says, and not whether it can be relied on."""
 _TAKE_VALUES = frozenset({"--repo", "--campaign", "--name"})
+
+
+def _doubts(args: argparse.Namespace) -> list[str]:
+    """What makes the records doubtful that a command has just shown; `status` and its like say it themselves."""
+    if args.command not in _DOUBTED or getattr(args, "action", "show") != "show":
+        return []
+    from autoresearch.records import finding, mirror  # noqa: PLC0415 - few commands need it
+
+    where = args.repo.absolute()
+    if args.command == "ledger" and args.campaign is None:
+        asked = finding.names(finding.find_layout(where))
+    else:
+        asked = [args.first, args.second] if args.command == "compare" else [args.campaign]
+    return [doubt for name in asked if (doubt := mirror.doubt(finding.find(where, name)))]
 
 
 def _in_order(argv: Sequence[str]) -> tuple[list[str], bool, bool]:

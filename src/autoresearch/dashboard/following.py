@@ -129,7 +129,7 @@ class Followed:
     def status(self) -> CampaignStatus:
         """Where it stands; the very value that the command line shows."""
         with self._turn:
-            return standing.status_of(self.opened(), self.clock(), held=finding.at_work(self.paths))
+            return standing.status_now(self.opened(), self.clock())
 
     def report(self) -> Report | None:
         """Its report, as the files of `autoresearch report` have it; None before it has begun."""

@@ -208,9 +208,22 @@ def disagreements(paths: CampaignPaths, journal: Journal) -> list[str]:
     table, noted = Ledger(paths.ledger).table(), notes.all(paths.root)
     if not events and not _own_rows(paths)[0]:
         raise _not_begun(paths)
-    found = check(table.rows, events, noted, names.campaign_prefix(paths.name))
+    lost = {word for event in events if isinstance(event, Noted) for word in event.details}
+    compared = check(table.rows, events, noted, names.campaign_prefix(paths.name))
+    found = [one for one in compared if one.where != "journal" or one.branch not in lost]
     lines = [f"ledger line {one.line}: {one.text}" for one in table.problems]
-    return [*wrong, *measured(paths, events), *lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
+    told = [*wrong, *measured(paths, events), *lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
+    doubt = mirror.doubt(paths)
+    return [*told, doubt or _cure(paths, mends=bool(found))] if told or doubt else []
+
+
+def _cure(paths: CampaignPaths, *, mends: bool) -> str:
+    """What to do about records that disagree where the journal is not in doubt."""
+    if mends:
+        return (
+            f"let ledger and notes say what the journal does with: autoresearch ledger rebuild --campaign {paths.name}"
+        )
+    return "no other record can mend this: a person has to look at it"
 
 
 def measured(paths: CampaignPaths, events: Iterable[Event]) -> Iterator[str]:
@@ -250,6 +263,7 @@ def rebuild_records(paths: CampaignPaths, now: float) -> str:
     if not any(event.kind != "noted" for event in events):
         told.append(_rebuild_journal(paths, now))
         events = journal.read()
+    told += _write_off(paths, journal, now)
     return "; ".join([*told, _rebuild_ledger(paths, events), *_rebuild_notes(paths, events)])
 
 
@@ -281,6 +295,16 @@ def _bring_back(paths: CampaignPaths, now: float) -> str:
     remark = "the journal was gone, or rewritten, and was made anew from its copy in git; what came since is not in it"
     Journal(paths.journal).append(Noted(at=now, text=remark))
     return f"brought {paths.journal} back from its copy in git" + (f"; the old one is {kept}" if kept else "")
+
+
+def _write_off(paths: CampaignPaths, journal: Journal, now: float) -> list[str]:
+    """Say in the journal which rows and runs it does not know, once: it goes on without them, and they stay."""
+    lost = mirror.unknown(disk.read(paths.journal), mirror.witnesses(paths))
+    if not lost:
+        return []
+    told = f"what the journal knew of {mirror.listed(tuple(lost.values()))} is lost"
+    journal.append(Noted(at=now, text=f"{told}; ledger and folders still have what they have", details=lost))
+    return [told]
 
 
 def _rebuild_journal(paths: CampaignPaths, now: float) -> str:

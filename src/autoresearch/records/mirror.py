@@ -12,11 +12,12 @@ git fetch origin 'refs/autoresearch/*:refs/autoresearch/*'         # get; then `
 
 import contextlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autoresearch.errors import CampaignError, LedgerError
-from autoresearch.experiment.names import PREFIX
+from autoresearch.experiment.names import PREFIX, campaign_prefix, run_id
 from autoresearch.git.call import call
 from autoresearch.git.commits import RefContent, fill_ref
 from autoresearch.git.diffs import contents_of
@@ -110,6 +111,46 @@ def parted(paths: CampaignPaths) -> str:
     return _parting(ours, _copy(paths).get(JOURNAL, b"")) if ours.strip() else ""
 
 
+def doubt(paths: CampaignPaths) -> str:
+    """Why what the journal says may not be what happened, and what to do, in one sentence; empty without a reason.
+
+    Either lines of it are not those of the copy in git, or ledger and runs' folders know of more than it does.
+
+    Raises:
+        RepositoryError: Git refused.
+        StorageError: A file cannot be read.
+    """
+    kept, known = _copy(paths).get(JOURNAL, b""), witnesses(paths)  # before the journal, which may grow meanwhile
+    ours = disk.read(paths.journal)
+    if why := _parting(ours, kept):
+        return _told(paths, why)
+    if ours.strip() and (lost := tuple(unknown(ours, known).values())):
+        return (
+            f"{paths.journal} lacks what came last: {listed(lost)}. It is an older one, or was cut, and no "
+            f"copy has those lines; write down that they are lost, and go on, with: "
+            f"autoresearch ledger rebuild --campaign {paths.name}"
+        )
+    return ""
+
+
+def witnesses(paths: CampaignPaths) -> dict[str, str]:
+    """What the ledger and the runs' folders name, by the word that the journal has for it."""
+    prefix = re.escape(campaign_prefix(paths.name)).encode()
+    rows = re.findall(rb"(?:^|\t)(%s/[\w.-]+)(?=\t)" % prefix, disk.read(paths.ledger), re.MULTILINE)
+    runs = {run_id(paths.name, *run): f"run {run[1]} of {run[0]}" for run in sorted(paths.submitted)}
+    return {**{branch.decode(): f"the row of {branch.decode()}" for branch in rows}, **runs}
+
+
+def unknown(journal: bytes, known: Mapping[str, str]) -> dict[str, str]:
+    """Which of these words stand nowhere in a journal."""
+    return {word: told for word, told in known.items() if f'"{word}"'.encode() not in journal}
+
+
+def listed(lost: Sequence[str]) -> str:
+    """The first three of these, and how many more there are."""
+    return ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+
+
 def _parting(ours: bytes, kept: bytes) -> str:
     if ours.startswith(kept) or not ours.strip():
         return ""
@@ -119,11 +160,15 @@ def _parting(ours: bytes, kept: bytes) -> str:
 
 def _refuse(paths: CampaignPaths, why: str) -> None:
     if why:
-        raise LedgerError(
-            f"{paths.journal} was rewritten: {why}. Nothing is run by such records; put the copy in its place with: "
-            f"autoresearch ledger rebuild --campaign {paths.name}, or, if it was you who changed it, let it stand "
-            f"with: git update-ref -d {REFS}{paths.name}"
-        )
+        raise LedgerError(_told(paths, why))
+
+
+def _told(paths: CampaignPaths, why: str) -> str:
+    return (
+        f"{paths.journal} was rewritten: {why}. Nothing is run by such records; put the copy in its place with: "
+        f"autoresearch ledger rebuild --campaign {paths.name}, or, if it was you who changed it, let it stand "
+        f"with: git update-ref -d {REFS}{paths.name}"
+    )
 
 
 def lines(root: Path, name: str) -> tuple[bytes, ...]:

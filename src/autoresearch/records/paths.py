@@ -253,6 +253,12 @@ class CampaignPaths(Layout):
         """The request as it was sent, without secrets."""
         return self.evidence(experiment, number) / SUBMISSION
 
+    @property
+    def submitted(self) -> "tuple[tuple[str, int], ...]":
+        """Experiment and number of every run of which the request lies here; a run made again lies deeper."""
+        found = (file.parent for file in self.folder.glob(f"*/{_run('*')}/{SUBMISSION}"))
+        return tuple((run.parent.name, int(run.name[len(_run("")) :])) for run in found if run.name[-1:].isdigit())
+
     def environment(self, experiment: str, number: int) -> Path:
         """Command, variables and machine it was sent from."""
         return self.evidence(experiment, number) / ENVIRONMENT
@@ -325,5 +331,5 @@ def campaign_of(run: Path) -> str:
     return run.parent.parent.name
 
 
-def _run(number: int) -> str:
+def _run(number: int | str) -> str:
     return f"run-{number}"
