@@ -159,3 +159,9 @@ def test_status_says_what_fresh_seeds_say_in_the_words_of_the_report(stacked):
     assert whole.startswith("+0.4 [")
     stacked.cli("report")
     assert f"{whole}]" in (stacked.folder / "report.md").read_text()
+
+
+def test_a_test_script_is_written_only_where_the_target_has_a_suite(finished):
+    """Somebody's own script has none: that is said, and no branch is made."""
+    assert "a target command has no test suite" in finished.refused("adopt", "--test-suite")
+    assert git(finished, "branch", "--list", BRANCH) == ""

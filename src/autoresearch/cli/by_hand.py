@@ -190,6 +190,7 @@ def add_adopt_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number or name of the experiment (default: the best, if fresh seeds agree)",
     )
+    parser.add_argument("--test-suite", action="store_true", help="write a test script for NeMo-RL's suite besides")
     campaign_arguments(parser, json=True)
 
 
@@ -198,7 +199,8 @@ def run_adopt(args: argparse.Namespace) -> int:
     from autoresearch.campaign.afterwards import result  # noqa: PLC0415 - as above
 
     campaign = campaign_of(args).bound()
-    made = result.adopt(campaign, None if args.index is None else campaign.number(args.index))
+    index = None if args.index is None else campaign.number(args.index)
+    made = result.adopt(campaign, index, test_suite=args.test_suite)
     output.emit(made) if args.json else output.say(_adopted_text(made))
     return 0
 
@@ -215,6 +217,7 @@ def _adopted_text(made: Adopted) -> str:
         (f"onto {made.onto}", fits),
         ("pull request", str(made.text)),
         ("kept beside it", f"the text that was there, as {made.kept.name}" if made.kept else ""),
+        ("test script", f"{made.script}; it belongs at {made.script_place}" if made.script else ""),
         ("take it over", f"git merge {made.branch}"),
         ("by hand", made.by_hand),
     ]

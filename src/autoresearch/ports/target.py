@@ -304,6 +304,40 @@ class Evaluator(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class MeasuredRun:
+    """One run that has a number.
+
+    Attributes:
+        seed: Its seed.
+        minutes: How long it took.
+        measurement: What was read of it.
+        apart: Whether its number is an independent evaluation's, and none of its own.
+    """
+
+    seed: int
+    minutes: float
+    measurement: Measurement
+    apart: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteScript:
+    """A test of a project's own suite: where it belongs there, and its text."""
+
+    place: str
+    text: str
+
+
+@runtime_checkable
+class Suited(Protocol):
+    """What a target can do besides whose project keeps a test script for each recipe; `adopt` looks for it."""
+
+    def test_suite(self, tree: Path, runs: Sequence[MeasuredRun]) -> SuiteScript:
+        """The script for the recipe in `tree`, with the figures of its runs; raises CampaignError where none can be."""
+        ...
+
+
 class Inspector(Protocol):
     """Answers about one recipe without a campaign: `recipe show|metric|budget|environment|plays|health`.
 

@@ -168,6 +168,10 @@ class CampaignPaths(Layout):
         """The text of a pull request for what was adopted."""
         return self.folder / "pull-request.md"
 
+    def suite_script(self, name: str) -> Path:
+        """A test of what was adopted, for the project's own suite."""
+        return self.folder / name
+
     @property
     def report_page(self) -> Path:
         """The same as one self-contained page."""

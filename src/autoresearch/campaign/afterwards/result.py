@@ -12,13 +12,15 @@ from pathlib import Path
 
 from autoresearch.campaign import consent, controller, opening, standing
 from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.surroundings import settled_target
 from autoresearch.config import stop_phrase
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import commits, diffs, refs
+from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.machine import disk
+from autoresearch.ports.target import MeasuredRun, Suited, SuiteScript
 from autoresearch.report import adoption
 from autoresearch.report.pages import claim_words
 from autoresearch.report.report import Report
@@ -51,6 +53,8 @@ class Adopted:
         by_hand: What a merge leaves to do by hand; empty for nothing.
         text: The file with the text of a pull request.
         kept: Where another text that stood there is now; None without one.
+        script: The file with a test for the project's own suite; None where none was asked for.
+        script_place: Where in the repository that belongs.
     """
 
     branch: str
@@ -66,9 +70,11 @@ class Adopted:
     by_hand: str
     text: Path
     kept: Path | None = None
+    script: Path | None = None
+    script_place: str = ""
 
 
-def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
+def adopt(campaign: Campaign, index: int | None = None, *, test_suite: bool = False) -> Adopted:
     """Make one clean branch of what was kept: a signed-off commit for each change, on the commit the campaign began on.
 
     The same result gives the same branch again. Its files are, byte for byte, those that were measured.
@@ -77,15 +83,17 @@ def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
         campaign: The campaign.
         index: Number of the experiment to adopt with all that it is built on; None for the best, if fresh seeds speak
             for it, without a member that they do not support.
+        test_suite: Whether a test for the project's own suite is written besides.
 
     Raises:
-        CampaignError: There is nothing to adopt, or nothing that fresh seeds speak for.
+        CampaignError: There is nothing to adopt, or nothing that fresh seeds speak for; or no such test can be written.
     """
     opened = opening.open_campaign(campaign.where, campaign.name)
     history, root = opened.history, opened.paths.root
     report = controller.report_of(standing.read(opened), campaign.clock())
     arm = _chosen(opened, report, index)
     ideas = history.lineage(arm)
+    suite = _suite_script(opened, arm) if test_suite else None
     changes = adoption.changes(report, history, ideas)
     commit, together = _as_commits(opened, arm, changes)
     branch = _branch(root, opened.paths.name, commit)
@@ -94,6 +102,10 @@ def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
     left = adoption.by_hand(diffs.files_of(root, commit))
     words = adoption.pull_request(report, arm, ideas, branch, history.arm_branch(arm), left)
     kept = _written(text, opening.redactor(root).clean(words))
+    script = opened.paths.suite_script(Path(suite.place).name) if suite else None
+    if suite and script:
+        _written(script, opening.redactor(root).clean(suite.text))
+        script.chmod(0o755)
     return Adopted(
         branch=branch,
         commit=commit,
@@ -108,7 +120,27 @@ def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
         by_hand=left,
         text=text,
         kept=kept,
+        script=script,
+        script_place=suite.place if suite else "",
     )
+
+
+def _suite_script(opened: opening.Opened, arm: str) -> SuiteScript:
+    """A test for the project's own suite, with the figures of an arm's runs."""
+    history, paths, alone = opened.history, opened.paths, opened.campaign.evaluate and opened.campaign.evaluate.alone
+    target = settled_target(opened.campaign, history)
+    runs = tuple(
+        MeasuredRun(seed=run.planned.seed, minutes=run.wall_s / 60, measurement=run.measurement, apart=bool(alone))
+        for run in history.current_runs(arm)
+        if run.valid and run.wall_s and run.measurement
+    )
+    if not isinstance(target, Suited) or not runs:
+        what = (
+            "no run of it has a number" if runs == () else f"a target {opened.campaign.target.type} has no test suite"
+        )
+        raise CampaignError(f"{what}, so no test script can be written; leave --test-suite out")
+    with worktree.passing(paths.root, paths.worktrees, history.arm_commit(arm)) as tree:
+        return target.test_suite(tree, runs)
 
 
 def _written(file: Path, words: str) -> Path | None:

@@ -353,3 +353,18 @@ def _clock(seconds: int) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return f"{days:02d}:{hours:02d}:{minutes:02d}:{rest:02d}"
+
+
+def resolver_caution(recipe: Recipe) -> tuple[str, ...]:
+    """That its training script lacks resolvers which the recipe uses; empty where it has them."""
+    if recipe.algorithm not in {"dpo", "rm"} or not any(
+        "${mul:" in text or "${add:" in text for text in _values(recipe)
+    ):
+        return ()
+    return (
+        f"examples/run_{recipe.algorithm}.py does not register add, mul, div and max, so these interpolations fail.",
+    )
+
+
+def _values(recipe: Recipe) -> list[str]:
+    return [str(layer.values) for layer in recipe.layers]

@@ -8,7 +8,7 @@ from typing import Any
 
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports.plugins import chosen_source
-from autoresearch.ports.target import RunRequest, SourceSpec, Survey
+from autoresearch.ports.target import MeasuredRun, RunRequest, SourceSpec, SuiteScript, Survey
 from autoresearch.run.chosen_value import check_rule
 from autoresearch.run.job import Job, JobStatus
 from autoresearch.run.known_metrics import SAY_DIRECTION, against_goal
@@ -24,6 +24,7 @@ from autoresearch.targets.nemo_rl import (
 )
 from autoresearch.targets.nemo_rl.facts import inputs, left_open
 from autoresearch.targets.nemo_rl.health import health
+from autoresearch.targets.nemo_rl.suite_script import suite_script
 from autoresearch.targets.recipe import edit
 from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.overrides import apply
@@ -216,6 +217,14 @@ class NemoRLTarget:
             recipe, self._objective(recipe), self._command(recipe), python.env, no_sync=python.no_sync
         )
 
+    def test_suite(self, tree: Path, runs: Sequence[MeasuredRun]) -> SuiteScript:
+        """A script like those of its maintainers. Raises CampaignError where the suite would not find the recipe."""
+        recipe, script = (found := load(tree, self.recipe)), budget.test_script(tree, found)
+        entry = next((word for word in self.command if word.endswith(".py")), "")
+        entry = entry or run_command.entry_point(recipe, script)
+        objective = self._objective(recipe)
+        return suite_script(recipe, objective, entry, self._budget(recipe, objective).resources, runs, script)
+
     def sources(self) -> tuple[SourceSpec, ...]:
         """Event files, checkpoints, rollouts, printed lines, and what a person named besides: in order of trust."""
         return self._sources
@@ -276,7 +285,7 @@ class NemoRLTarget:
         return (
             *left_open(recipe),
             *recipe.unresolved.values(),
-            *_resolver_caution(recipe),
+            *run_command.resolver_caution(recipe),
             *run_environment.cautions(recipe, self.command, image=self.in_image),
         )
 
@@ -343,18 +352,6 @@ def _refuse(options: Mapping[str, Any]) -> None:
     if options.get("saves", saves.LEAN) not in {saves.LEAN, saves.RECIPE}:
         raise CampaignError("target: saves is `lean` or `recipe`")
     check_rule(str(options.get("validations", "last")))
-
-
-def _resolver_caution(recipe: Recipe) -> tuple[str, ...]:
-    if recipe.algorithm not in {"dpo", "rm"} or not any("${mul:" in text or "${add:" in text for text in _raw(recipe)):
-        return ()
-    return (
-        f"examples/run_{recipe.algorithm}.py does not register add, mul, div and max, so these interpolations fail.",
-    )
-
-
-def _raw(recipe: Recipe) -> list[str]:
-    return [str(layer.values) for layer in recipe.layers]
 
 
 def _kept(folder: Path) -> dict[str, Any]:
