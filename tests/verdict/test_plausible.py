@@ -11,7 +11,7 @@ from autoresearch.run.integrity import off_curve
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.plausible import LOOK, bound_of, gated, implausible
+from autoresearch.verdict.plausible import HELD, LOOK, bound_of, gated, implausible
 
 UP = Direction.MAXIMIZE
 
@@ -120,6 +120,21 @@ def test_a_number_that_nothing_vouches_for_is_not_kept_where_there_can_be_one(ou
     assert kept or held.verdict.reason.startswith("unverified: 1 of its 1 numbers stand on the run's own word alone")
     vouched = replace(seen, ideas=(replace(idea("a"), vouched=True),))
     assert gated(advised, vouched) == advised
+
+
+@pytest.mark.parametrize(("grips", "evaluated", "holds", "kept"), [
+    (("policy.py:3 sets log",), False, True, False), (("policy.py:3 sets log",), True, True, True),
+    (("policy.py:3 sets log",), False, False, True), ((), False, True, True),
+])  # fmt: skip
+def test_code_that_gets_hold_of_what_measures_is_kept_by_an_evaluation_or_a_person_alone(grips, evaluated, holds, kept):
+    """Sources that agree are not enough for it, and are for code that does not; `unverified: keep` asks for neither."""
+    coded = replace(idea("a"), own_code=True, grips=grips)
+    seen = board(*runs("a", 1.1, evaluated=evaluated), ideas=(coded,), settings=PolicySettings(holds=holds))
+    advised = Settle("a", Verdict(status=KEEP, reason="clearly better", runs=1), "a")
+    held = gated(advised, seen)
+    assert held.verdict.status is (KEEP if kept else DISCARD)
+    assert kept or held.verdict.reason.startswith(f"{HELD}: its code can make all sources agree (policy.py:3 sets log)")
+    assert gated(advised, replace(seen, ideas=(replace(coded, vouched=True),))) == advised
 
 
 def test_what_looks_proven_and_cannot_be_is_called_implausible():

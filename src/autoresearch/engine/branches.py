@@ -25,6 +25,7 @@ from autoresearch.engine.guarded_commit import (
     commit_proposal,
     committable,
     fingerprint_of,
+    gripped,
     holds_code,
     keep_testimony,
     shadowed,
@@ -318,14 +319,15 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
     fault_points.point("repair.commit")
     refs.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     fault_points.point("repair.record")
-    _record_repair(ctx, name, fixed, done, files, own_code=not less and holds_code(ctx, files))
+    mended = ExperimentRepaired(
+        at=ctx.clock(), name=name, commit=fixed, reason=done, files=files,
+        own_code=not less and holds_code(ctx, files), grips=gripped(ctx, entry.commit, fixed, files),
+    )  # fmt: skip
+    ctx.record(mended)
 
 
-def _record_repair(
-    ctx: Context, name: str, commit: str, reason: str, files: tuple[str, ...] = (), *, own_code: bool = False
-) -> None:
-    event = ExperimentRepaired(at=ctx.clock(), name=name, commit=commit, reason=reason, files=files, own_code=own_code)
-    ctx.record(event)
+def _record_repair(ctx: Context, name: str, commit: str, reason: str, files: tuple[str, ...] = ()) -> None:
+    ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=commit, reason=reason, files=files))
 
 
 def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], crash: str) -> str:

@@ -26,6 +26,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, contents, diffs, refs, worktree
 from autoresearch.git.call import is_about_room
+from autoresearch.guards import grip
 from autoresearch.guards.scope import breaches, is_data, names_code, simplifies, yardstick
 from autoresearch.guards.shadows import redirects, shadows
 from autoresearch.machine import disk, fault_points
@@ -181,6 +182,7 @@ def record_commit(
         parent=hypothesis.parent, parent_commit=parent_commit,
         fingerprint=fingerprint, yardstick=yardstick(changes, scope, old, new),
         own_code=names_code(keys) or (not is_clean(ctx, hypothesis) and holds_code(ctx, files)),
+        grips=() if is_clean(ctx, hypothesis) else gripped(ctx, parent_commit, commit, files),
     )  # fmt: skip
 
 
@@ -196,6 +198,28 @@ def _borne_out(ctx: Context, hypothesis: Hypothesis, *, simpler: bool) -> Hypoth
         return hypothesis
     ctx.note(f"{hypothesis.title!r} claims to simplify, but its commit removes no more than it adds: a tie discards it")
     return replace(hypothesis, simplifies=False)
+
+
+def gripped(ctx: Context, before: str, after: str, files: Iterable[str]) -> tuple[str, ...]:
+    """What changed code gets hold of that measures; see `guards.grip`."""
+    scope, found = scope_of(ctx), [f"{file} is a shell script" for file in files if file.endswith(_SHELLS)]
+    changed = [file for file in files if file.endswith(".py") and not scope.subjects.match(file)]
+    if not changed:
+        return tuple(found)
+    tree, objective = tree_of(ctx, before), ctx.survey.objective
+    guarded = [file for file in sorted(tree.files) if file.endswith(".py") and scope.protected.match(file)]
+    wanted = [*(f"{before}:{file}" for file in (*guarded, *changed)), *(f"{after}:{file}" for file in changed)]
+    told = [(text or b"").decode("utf-8", "replace") for text in diffs.contents_of(ctx.paths.root, wanted)]
+    validating = [key.rpartition(":")[2] for key in ctx.survey.facts.values if key.startswith("code.") and ":" in key]
+    metric = objective.tag or objective.metric
+    known = grip.yardsticks(tree, dict(zip(guarded, told, strict=False)), validating, metric)
+    pairs = zip(changed, told[len(guarded) :], told[len(guarded) + len(changed) :], strict=False)
+    found += [one for file, old, new in pairs for one in grip.grips(file, old, new, known)]
+    return tuple(dict.fromkeys(found))[:_MOST_GRIPS]
+
+
+_SHELLS = (".sh", ".bash")
+_MOST_GRIPS = 20
 
 
 def shadowed(ctx: Context, parent_commit: str, commit: str, changes: Sequence[FileChange]) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ class Idea:
         untested: Whether all its runs were taken away, as often as they were made, so that nothing is known of it.
         vouched: Whether a person gave the verdict.
         own_code: Whether it changes code that its runs carry out, and so could write their number.
+        grips: What of that gets hold of what measures.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Idea:
     untested: bool = False
     vouched: bool = False
     own_code: bool = False
+    grips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,7 @@ from autoresearch.run.placement import RunEnvironment
 class BaseSurvey:
     """What was found out about the base commit when the plan was frozen, so that readers need not look at its code.
 
-    Attributes:
-        lineage: The recipe and its parents, nearest first; `protected`: whether ideas cannot reach all that measures.
-        environment: What its runs find around them; None in journals of earlier versions.
+    `protected`: whether ideas cannot reach all that measures; `environment`: what runs find around them, or unknown.
     """
 
     lineage: tuple[str, ...] = ()
@@ -120,6 +118,7 @@ class ExperimentCommitted:
     fingerprint: str = ""
     yardstick: tuple[str, ...] = ()
     own_code: bool = False
+    grips: tuple[str, ...] = ()
     kind: Literal["experiment_committed"] = "experiment_committed"
 
 
@@ -133,6 +132,7 @@ class ExperimentRepaired:
     reason: str
     files: tuple[str, ...] = ()
     own_code: bool = False
+    grips: tuple[str, ...] = ()
     kind: Literal["experiment_repaired"] = "experiment_repaired"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from statistics import stdev
 
-from autoresearch.experiment.board import Advice, Board, Settle, Trial
+from autoresearch.experiment.board import Advice, Board, Idea, Settle, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.arms import Arm
@@ -111,16 +111,25 @@ def _by_its_own_word(evidence: Evidence, name: str) -> str:
     """
     if not evidence.settings.holds or not _own_code(evidence, name):
         return ""
-    ours = [t.unverified for t in _judging(evidence) if t.arm == name]
-    if not any(ours):
-        return ""
-    return f"{HELD}: it changes code, and {sum(ours)} of its {len(ours)} numbers stand on its own runs' word alone"
+    ours = [t for t in _judging(evidence) if t.arm == name]
+    alone, unseen = sum(t.unverified for t in ours), sum(not t.evaluated for t in ours)
+    if alone:
+        return f"{HELD}: it changes code, and {alone} of its {len(ours)} numbers stand on its own runs' word alone"
+    grip = next((grip for idea in _coded(evidence, name) for grip in idea.grips), "")
+    if grip and unseen:
+        return f"{HELD}: its code can make all sources agree ({grip}), and no evaluation gave {unseen} of its numbers"
+    return ""
 
 
 def _own_code(evidence: Evidence, name: str) -> bool:
     """Whether code of an idea's own that no person let through runs in this arm."""
+    return bool(_coded(evidence, name))
+
+
+def _coded(evidence: Evidence, name: str) -> list[Idea]:
+    """Ideas whose own code runs in an arm, and that no person let through."""
     inside = (evidence.ideas[idea] for idea in evidence.lineage(name) if idea in evidence.ideas)
-    return any(idea.own_code and not idea.vouched for idea in inside)
+    return [idea for idea in inside if idea.own_code and not idea.vouched]
 
 
 def _judging(evidence: Evidence) -> list[Trial]:
