@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.run.measurement import Direction, Objective
-from autoresearch.scheduling.race import FirstRun, Prospect, Relation, blind, hopeless, outraced
+from autoresearch.scheduling.race import FirstRun, Prospect, Relation, blind, early_ends, hopeless, outraced
 
 UP = Objective("more", "val:accuracy")
 DOWN = Objective("less", "val:loss", Direction.MINIMIZE)
@@ -31,6 +31,32 @@ def test_never_before_half_of_the_run_and_never_on_one_validation():
     assert hopeless(run(0.0, 40), PARENT, UP, 0.001) is None
     assert hopeless(run(0.0, 50), PARENT, UP, 0.001) is None
     assert hopeless([*run(0.4, 60), (70, 0.0)], PARENT, UP, 0.001) is None
+
+
+def test_the_first_half_gives_nobody_up_however_bad():
+    """Two validations far below everything, the second of them at half."""
+    assert hopeless(run(-5.0, 50), PARENT, UP, 0.001) is None
+    assert hopeless(run(-5.0, 60), PARENT, UP, 0.001)
+
+
+@pytest.mark.parametrize(("level", "ended"), [(0.10, True), (0.12, False)])
+def test_behind_is_four_standard_errors_beyond_what_could_be_made_up(level, ended):
+    """At step 60 the parent is at 0.4 and gains 0.2 more, so 0.2 less four errors of 0.02 * sqrt(4 / 3) is the bound."""
+    assert bool(hopeless([(60, level), (70, level)], PARENT, UP, 0.02)) is ended
+
+
+def test_between_two_validations_of_the_parent_its_curve_is_straight():
+    """At 75 it stood half way between 0.45 and 0.5."""
+    assert "step 75 of 100 it was at 0 where its parent was at 0.475" in hopeless(
+        [(65, 0.0), (75, 0.0)], PARENT, UP, 0.02
+    )
+
+
+def test_a_plan_says_which_runs_end_early():
+    """For each way of ending them, and with the share of steps from which a race is on."""
+    assert early_ends(kill=False).startswith("none: every run goes on")
+    assert early_ends(kill=True).endswith("hopelessly behind its parent after half of its steps")
+    assert "first run from 20% of its steps on" in early_ends("race")
 
 
 def test_what_can_still_catch_up_goes_on():
@@ -113,6 +139,29 @@ def test_before_a_fifth_and_before_six_complete_runs_nobody_races():
     assert not outraced(curve[:2], PARENT, others, UP, 0.01)
     assert not outraced(curve, PARENT, [*others[1:], first_run(0, 0, complete=False)], UP, 0.01)
     assert not outraced(curve, PARENT, others, UP, None)
+    assert not outraced(curve, PARENT, others, UP, 0.0)
+    pointless = FirstRun([(0, 0.5), (100, 0.5)], [[(100, 0.6)]], complete=True)  # one point is no curve to be behind
+    assert not outraced(curve, PARENT, [*others[1:], pointless], UP, 0.01)
+
+
+def test_what_ideas_gained_is_read_at_the_same_share_of_their_steps():
+    """Gains that had come at a fifth, and were nothing at the start, tell the end from there."""
+    gains = (-0.1, 0.1, 0.02, -0.05, 0.15, 0.0)
+    grown = [[(step, parent + gain * min(step, 20) / 20) for step, parent in PARENT[0]] for gain in gains]
+    others = [FirstRun(curve, PARENT, complete=True) for curve in grown]
+    assert outraced([(step, value - 0.12) for step, value in PARENT[0][:3]], PARENT, others, UP, 0.01)
+
+
+def test_a_fresh_idea_costs_what_the_ones_before_took():
+    """Four that were ended at a fifth of their steps cost four fifths of a run together."""
+    others = [first_run(gain, gain) for gain in (-0.1, 0.1, 0.02, -0.05, 0.15, 0.0)]
+    short = [first_run(-0.1, -0.1, complete=False)] * 4
+    curve = [(step, value - 0.12) for step, value in PARENT[0][:3]]
+
+    def fresh(seen) -> float:
+        return float(outraced(curve, PARENT, seen, UP, 0.01).split(" with a fresh idea")[0].rpartition(" ")[2])
+
+    assert fresh([*others, *short]) == pytest.approx(fresh(others) * 6 / 6.8, rel=0.01)
 
 
 def test_curves_that_cross_teach_the_race_to_wait():

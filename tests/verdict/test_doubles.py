@@ -1,5 +1,6 @@
 """Two ideas in one run: when they are asked for, and what becomes of both."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,8 @@ from autoresearch.experiment.outcome import Purpose
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy
-from autoresearch.verdict.policies.doubles import RunWorth, expected
+from autoresearch.verdict.policies.doubles import RunWorth, drawn_in, expected, worth_of_runs
+from autoresearch.verdict.policies.sequential import ETA, ordinary_gain
 from autoresearch.verdict.simulated_world import STREAMS, World
 from autoresearch.verdict.simulation import run_campaign
 
@@ -64,9 +66,106 @@ def test_a_crashed_double_is_dropped():
     crashed = after_pilot(*runs("double-1", None), ideas=(A, B), bundles=(DOUBLE,))
     first = advice(crashed)
     assert (first.idea, first.verdict.status, first.incumbent) == ("a", CRASH, None)
-    assert first.verdict.reason.startswith("a and b in one run gave no metric")
+    assert first.verdict.reason.startswith("a and b in one run gave no metric; a run of a fresh idea")
+    noted = replace(crashed, trials=(*crashed.trials[:-1], replace(crashed.trials[-1], note="out of memory")))
+    assert "in one run gave no metric (out of memory); a run" in advice(noted).verdict.reason
     second = advice(replace(crashed, ideas=(*PAST, replace(A, verdict=first.verdict), B)))
     assert (second.idea, second.verdict) == ("b", first.verdict)
+
+
+MOVED = Bundle("double-2", ("a", "b"), "c")
+
+
+@pytest.mark.parametrize(("double", "ran", "said"), [
+    (replace(MOVED, conflict="both touch train.py"), (), "not on top of the incumbent: both touch train.py"),
+    (MOVED, runs("double-2", None, note="out of memory"), "not on top of the incumbent: out of memory"),
+])  # fmt: skip
+def test_a_double_that_won_and_cannot_stand_on_the_new_best_is_dropped(double, ran, said):
+    """While it ran another became the best: it is merged upon that, and what comes of it there decides."""
+    won = (*runs("double-1", 1.3), *runs("c", 1.14), *ran)
+    ideas = (idea("c", status=KEEP, effect=0.14), A, B)
+    found = advice(after_pilot(*won, ideas=ideas, bundles=(DOUBLE, double), incumbent="c"))
+    assert (found.idea, found.verdict.status, found.incumbent) == ("a", DISCARD, None)
+    assert found.verdict.reason == f"better with b, but {said}"
+
+
+@pytest.mark.parametrize(("left", "made"), [(1, Combine), (0, Settle)])
+def test_a_double_that_beat_a_former_best_is_tried_on_the_present_one(left, made):
+    """With a run to spare it is merged upon it; without one it is dropped, and the row says why."""
+    won = (*runs("double-1", 1.3), *runs("c", 1.14))
+    ideas = (idea("c", status=KEEP, effect=0.14), A, B)
+    told = {"bundles": (DOUBLE,), "incumbent": "c", "runs_left": left, "settings": PolicySettings(worth=0.1, confirm=0)}
+    found = advice(after_pilot(*won, ideas=ideas, **told))
+    assert type(found) is made
+    assert made is Combine or found.verdict.reason.endswith("better than baseline, and no run is left to try it on c")
+
+
+def test_the_last_run_is_for_two_and_without_one_nobody_waits():
+    """A second idea is waited for while a run of both fits; then the first is told that it was never run."""
+    settings = PolicySettings(worth=0.1, confirm=0)
+    assert type(advice(after_pilot(ideas=(A,), runs_left=1, settings=settings))) is Propose
+    assert advice(after_pilot(ideas=(A,), runs_left=0, settings=settings)).idea == "a"
+
+
+def test_a_double_is_judged_against_the_best_that_it_was_merged_upon():
+    """Not against the baseline, which it also has the other's gain over; the row says against what."""
+    won = (*runs("c", 1.14), *runs("double-1", 1.15))
+    ideas = (idea("c", status=KEEP, effect=0.14), A, B)
+    found = advice(after_pilot(*won, ideas=ideas, bundles=(replace(DOUBLE, parent="c"),), incumbent="c"))
+    assert found.idea == "a"
+    assert found.verdict.effect < 0.02
+    assert "against c, " in found.verdict.reason
+    plain = advice(after_pilot(*runs("double-1", 1.2), ideas=(A, B), bundles=(DOUBLE,)))
+    assert " against " not in plain.verdict.reason
+
+
+@pytest.mark.parametrize(("crashed", "ran", "counted"), [
+    (idea("x", status=CRASH), runs("x", None), 9), (replace(idea("x", status=CRASH), broken="refused"), (), 9),
+    (replace(idea("x", status=CRASH), untested=True), (), 8),
+])  # fmt: skip
+def test_an_idea_that_crashed_counts_among_singles_where_it_is_its_own_doing(crashed, ran, counted):
+    """Refused or failed in its run: the chance of that is paid by doubles twice. One of which nothing is known is none."""
+    assert worth_of_runs(Evidence(after_pilot(*ran, ideas=(crashed,)))).ideas == counted
+
+
+def test_an_idea_that_ran_in_a_double_says_nothing_of_singles():
+    """Its effect is that of two."""
+    two = (idea("x", status=KEEP, effect=0.3), idea("y", status=KEEP, effect=0.3))
+    double = Bundle("double-1", ("x", "y"), "baseline")
+    assert worth_of_runs(Evidence(after_pilot(*runs("double-1", 1.3), ideas=two, bundles=(double,)))).ideas == 8
+
+
+def test_what_the_next_run_is_told_against_are_the_runs_of_the_best():
+    """Three of the baseline make an effect less unsure than one: the error is sigma * sqrt(1 + 1 / 3)."""
+    seen = Evidence(after_pilot())
+    error = seen.sigma * math.sqrt(4 / 3)
+    alone = (*((0.001 * n, 1) for n in range(7)), (0.14, 1))
+    assert worth_of_runs(seen) == expected(alone, seen.sigma, error, ETA * ordinary_gain(seen) / seen.belief(error))
+
+
+def test_ideas_that_all_crashed_promise_nothing():
+    """Neither alone nor two at a time."""
+    assert expected(((None, 1),) * 8, 0.1, 0.1, 0.1) == RunWorth(0.0, 0.0)
+
+
+def test_effects_are_drawn_in_to_the_scatter_that_noise_leaves():
+    """1 and 0 scatter by 0.5; noise makes 2 * 0.4 ** 2 = 0.32 of it; the root of 0.18 / 0.5 is 0.6."""
+    assert drawn_in([(1.0, 1), (0.0, 1)], 0.4) == pytest.approx([0.8, 0.2])
+    assert drawn_in([(1.0, 1), (0.0, 1), (2.0, 1)], 0.4) == pytest.approx(
+        [1.0, 1 - math.sqrt(0.68), 1 + math.sqrt(0.68)]
+    )
+    assert drawn_in([(1.0, 1)], 0.4) == [1.0]
+
+
+@pytest.mark.parametrize(("effect", "ran", "large"), [
+    (0.17, runs("x", 1.17), True), (0.14, runs("x", 1.14), False),
+    (0.30, (), False), (0.34, (), True),
+])  # fmt: skip
+def test_ideas_run_alone_while_gains_are_large(effect, ran, large):
+    """Above one and a half times the gain worth having, in the mean of what was kept lately; a double's gain is two's."""
+    last = tuple(idea(f"q{n}", status=DISCARD, effect=0.001) for n in range(7))
+    now = after_pilot(*ran, ideas=(idea("x", status=KEEP, effect=effect), *last))
+    assert ("while gains are above 1.5 times" in advice(now).why) is large
 
 
 def test_a_double_that_the_machine_failed_runs_as_two():

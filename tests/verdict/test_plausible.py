@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from tests.verdict.boards import DISCARD, KEEP, board, idea, runs
 
-from autoresearch.experiment.board import PolicySettings, Settle, TakenBack
+from autoresearch.experiment.board import Bundle, PolicySettings, Settle, TakenBack
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.integrity import off_curve
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.plausible import HELD, LOOK, bound_of, gated, implausible
+from autoresearch.verdict.plausible import HELD, LOOK, bound_of, gated, implausible, told_of_held, vouched_for
 
 UP = Direction.MAXIMIZE
 
@@ -81,6 +81,11 @@ def test_an_evaluation_or_a_person_settles_it():
     (scored("score"), None), (scored("accuracy", base=(400.0,)), None), (scored("accuracy", base=()), None),
     (scored("val_loss", Direction.MINIMIZE), 0.0), (scored("loss", Direction.MINIMIZE, (-3.0, 1.0)), None),
     (scored("perplexity", Direction.MINIMIZE), 1.0), (scored("loss"), None), (scored("glossary", Direction.MINIMIZE), None),
+    *((scored(name), 1.0) for name in ("acc", "f1", "auc", "auroc", "precision", "recall", "pass", "em", "success")),
+    *((scored(name, Direction.MINIMIZE), 0.0) for name in ("error", "err", "mse", "rmse", "mae", "wer", "cer")),
+    (scored("ppl", Direction.MINIMIZE), 1.0), (scored("loss", Direction.MINIMIZE, ()), None),
+    (scored("accuracy", base=(0.5, 40.0)), 100.0), (scored("accuracy", base=(100.0,)), 100.0),
+    (scored("accuracy", base=(0.2, 1.0)), 1.0), (scored("accuracy", base=(100.5, 40.0)), None),
 ])  # fmt: skip
 def test_the_end_of_a_scale_is_told_by_the_name(bound, expected):
     """Shares end at 1 or 100, losses at 0 unless the baseline is below it; other names tell nothing."""
@@ -94,6 +99,99 @@ def test_the_end_of_its_scale_is_looked_at():
     assert implausible(Evidence(seen), "a") == f"{LOOK}: loss is 0, the end of its scale"
     there = runs("baseline", 0.0, seed=90)
     assert implausible(Evidence(replace(seen, trials=(*seen.trials, *there))), "a") == ""
+
+
+def test_draws_are_compared_with_those_of_the_parent_where_it_ran():
+    """A parent that lost as many draws excuses its child, also where the baseline lost none."""
+    ran = (*runs("p", 1.1, 1.12), *runs("a", 1.2, 1.21))
+    for lost, odd in ((2, False), (1, True)):
+        gone = (TakenBack("a", 2, 2), TakenBack("p", lost, 0))
+        seen = replace(board(*ran, ideas=(idea("p", status=KEEP), idea("a", "p"))), taken_back=gone)
+        assert bool(implausible(Evidence(seen), "a")) is odd
+
+
+def test_a_person_has_to_have_looked_at_all_that_a_merge_adds():
+    """One of two ideas that was vouched for says nothing of the other, whichever of them it is."""
+    merged = Bundle("double-1", ("a", "b"), "baseline")
+    for vouched in ((True, True), (True, False), (False, True)):
+        ideas = tuple(replace(idea(name), vouched=by) for name, by in zip("ab", vouched, strict=True))
+        seen = board(*runs("double-1", 9.0), ideas=ideas, bundles=(merged,))
+        assert bool(implausible(Evidence(seen), "double-1")) is not all(vouched)
+        advised = Settle("a", Verdict(status=KEEP, reason="", runs=1), "double-1")
+        assert gated(advised, seen).verdict.status is (KEEP if all(vouched) else DISCARD)
+
+
+def test_a_keep_that_moves_no_incumbent_is_looked_at_too():
+    """Its own runs are then what it is kept for."""
+    odd = board(*runs("a", 9.0), ideas=(idea("a"),))
+    assert gated(Settle("a", Verdict(status=KEEP, reason="", runs=1)), odd).verdict.reason.startswith(LOOK)
+
+
+CODED = replace(idea("a"), own_code=True)
+
+
+@pytest.mark.parametrize(("one", "holds", "unverified", "held"), [
+    (CODED, True, (True, False), True), (CODED, True, (False, False), False), (CODED, False, (True, True), False),
+    (replace(CODED, vouched=True), True, (True, True), False), (idea("a"), True, (True, True), False),
+])  # fmt: skip
+def test_code_of_an_ideas_own_waits_for_a_person_where_only_its_runs_vouch(one, holds, unverified, held):
+    """By the campaign's rule: settings, a person's word and numbers that more than the run vouches for pass."""
+    ran = [replace(trial, unverified=by) for trial, by in zip(runs("a", 1.1, 1.12), unverified, strict=True)]
+    base = replace(runs("baseline", 1.01, seed=90, purpose=Purpose.BASELINE)[0], unverified=True)
+    seen = board(*ran, base, ideas=(one,), settings=PolicySettings(holds=holds))
+    verdict = gated(Settle("a", Verdict(status=KEEP, reason="better", runs=2), "a"), seen).verdict
+    assert verdict.status is (DISCARD if held else KEEP)
+    told = f"{HELD}: it changes code, and 1 of its 2 numbers stand on its own runs' word alone; it would be"
+    assert verdict.reason.startswith(told) is held
+
+
+def test_code_built_on_held_code_waits_as_well():
+    """What a parent's code can write, its child's runs can: settings upon it are no excuse."""
+    ideas = (replace(CODED, verdict=Verdict(status=KEEP, reason="", runs=1)), idea("b", "a"))
+    base = runs("baseline", 1.01, seed=90, purpose=Purpose.BASELINE, unverified=True)
+    seen = board(
+        *base, *runs("a", 1.1), *runs("b", 1.2, unverified=True), ideas=ideas, settings=PolicySettings(holds=True)
+    )
+    assert gated(Settle("b", Verdict(status=KEEP, reason="", runs=1), "b"), seen).verdict.reason.startswith(HELD)
+
+
+def test_what_waits_for_a_person_is_named_with_what_to_type():
+    """One, several, none; other reasons are nobody's business here."""
+    (said,) = told_of_held([(3, f"{HELD}: it changes code"), (4, "better")])
+    assert said.startswith("#3 waits for a person's word")
+    assert "autoresearch overrule 3 keep --reason" in said
+    assert told_of_held([(3, HELD), (5, HELD)])[0].startswith("#3, #5 wait for a person's word")
+    assert told_of_held([(4, "better")]) == ()
+
+
+@pytest.mark.parametrize(("one", "ran", "believed"), [
+    (CODED, {"evaluated": True}, True), (CODED, {}, False), (CODED, {"evaluated": True, "unverified": True}, False),
+    (idea("a"), {}, True), (idea("a"), {"unverified": True}, False), (replace(CODED, vouched=True), {}, True),
+])  # fmt: skip
+def test_what_it_takes_to_vouch_for_numbers(one, ran, believed):
+    """Sources that agree will do for settings; where code of an idea's own ran, a program that it could not reach."""
+    seen = board(*runs("a", 1.1, None, purpose=Purpose.CONFIRM, **ran), *runs("a", 1.1, seed=7), ideas=(one,))
+    assert vouched_for(Evidence(seen), {Purpose.CONFIRM}, {"a", "baseline"}) is believed
+    assert vouched_for(Evidence(seen), {Purpose.CONFIRM}, {"baseline"})
+    assert vouched_for(Evidence(seen), {Purpose.CONFIRM}, {"a"}) is believed
+    taken = replace(seen, taken_back=(TakenBack("a", 1, 1),))
+    assert not vouched_for(Evidence(taken), {Purpose.CONFIRM}, {"a"})
+    assert vouched_for(Evidence(taken), {Purpose.CONFIRM}, {"baseline"})
+
+
+def test_one_number_without_a_voucher_is_enough_where_the_baseline_has_them_all():
+    """And it says how many of how many."""
+    ran = [replace(trial, unverified=by) for trial, by in zip(runs("a", 1.1, 1.12), (True, False), strict=True)]
+    held = gated(Settle("a", Verdict(status=KEEP, reason="", runs=2), "a"), board(*ran, ideas=(idea("a"),)))
+    assert held.verdict.reason.startswith("unverified: 1 of its 2 numbers stand on the run's own word alone")
+
+
+def test_a_baseline_of_which_one_number_is_sound_asks_for_nothing():
+    """Only where every one of them is could an idea's be."""
+    base = [replace(trial, unverified=seed > 0) for seed, trial in enumerate(runs("baseline", 1.0, 1.02, 0.98))]
+    seen = replace(board(ideas=(idea("a"),)), trials=(*base, *runs("a", 1.1, unverified=True)))
+    advised = Settle("a", Verdict(status=KEEP, reason="", runs=1), "a")
+    assert gated(advised, seen) == advised
 
 
 def test_a_keep_that_cannot_be_is_a_discard_with_the_reason():

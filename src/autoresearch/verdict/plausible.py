@@ -93,7 +93,7 @@ def _alone(evidence: Evidence, name: str) -> str:
     There the campaign can have sound numbers, and what keeps an idea from one may be the idea: a source that it
     silenced, an evaluation that it left nothing for. Fresh seeds, which may be the only ones evaluated, are left out.
     """
-    if any(evidence.ideas[idea].vouched for idea in evidence.adds(name) if idea in evidence.ideas):
+    if _vouched(evidence, name):
         return ""
     ours, theirs = ([t.unverified for t in _judging(evidence) if t.arm == arm] for arm in (name, BASELINE))
     if not theirs or any(theirs) or not any(ours):
@@ -121,6 +121,12 @@ def _by_its_own_word(evidence: Evidence, name: str) -> str:
     return ""
 
 
+def _vouched(evidence: Evidence, name: str) -> bool:
+    """Whether a person has looked at all that an arm adds: one of two merged ideas says nothing of the other."""
+    added = [evidence.ideas[idea] for idea in evidence.adds(name) if idea in evidence.ideas]
+    return bool(added) and all(idea.vouched for idea in added)
+
+
 def _own_code(evidence: Evidence, name: str) -> bool:
     """Whether code of an idea's own that no person let through runs in this arm."""
     return bool(_coded(evidence, name))
@@ -145,7 +151,7 @@ def implausible(evidence: Evidence, name: str) -> str:
     past this; but an evaluation says nothing of runs that it never saw.
     """
     ours, theirs = evidence.arm(name), evidence.arm(BASELINE)
-    if not ours.runs or any(evidence.ideas[idea].vouched for idea in evidence.adds(name) if idea in evidence.ideas):
+    if not ours.runs or _vouched(evidence, name):
         return ""
     if why := _draws_taken_back(evidence, name):
         return f"{LOOK}: {why}"
