@@ -209,6 +209,15 @@ def test_a_plan_writes_an_evaluation_by_nemo_rls_own_driver(driven):
     assert own | sampled <= set(words)
     assert "its number, score, counts in place of the run's own" in " ".join(plan.text().split())
     assert "does not say the noise of score" in " ".join(plan.text().split())
+    assert "it takes up to 60 minutes of 1 GPU for each run, " in " ".join(plan.text().split())
+
+
+def test_a_plan_without_an_evaluation_says_which_one_the_target_offers_and_what_it_costs(driven):
+    """Not written by itself, for it is dear and another measure; nothing is offered where there is none."""
+    asked, offer = {"launcher": "slurm"}, "nemo-rl can have one, whose number is another measure and counts alone"
+    told = " ".join(driven.draft(PlanRequest(DEEPSCALER, STOP, "night", asked)).text().split())
+    assert f"{offer}: plan --set evaluate=upstream; it takes up to 60 minutes of 1 GPU for each run, " in told
+    assert "can have one" not in driven.draft(PlanRequest("examples/configs/dpo.yaml", STOP, "night", asked)).text()
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ class Plan:
         researchers: Who proposes, in order, with what each has.
         warnings: What a careful colleague would point out.
         rehearsed: Whether a rehearsal goes before the baseline.
+        offer: What the target's own evaluation would be and cost where the file has none; empty where there is none.
         at: Unix seconds at which it was made, None once the campaign has begun; never part of what is approved.
     """
 
@@ -161,6 +162,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     runs: tuple[int, int] = (0, 0)
     rehearsed: bool = False
+    offer: str = ""
     at: float | None = field(default=None, compare=False)
 
     @property
@@ -235,7 +237,7 @@ def _text(plan: Plan, width: int | None) -> str:
         ("", objective.meaning),
         ("command", " ".join(survey.command)),
         *surroundings.rows(campaign, survey),
-        ("evaluation", _evaluation(plan)),
+        ("evaluation", surroundings.told_of_evaluation(plan.campaign, plan.base_commit, plan.runs, plan.offer)),
         ("one run", _run(plan)),
         ("whole campaign", _whole(plan)),
         ("sensitivity", _power(plan)),
@@ -259,19 +261,6 @@ def _text(plan: Plan, width: int | None) -> str:
 
 
 _REHEARSAL = "a short run with a validation goes before the baseline, and is judged by nobody (run.rehearsal)"
-_LONGEST = 240
-"""Letters of an evaluation's command that a plan shows."""
-
-
-def _evaluation(plan: Plan) -> str:
-    settings = plan.campaign.evaluate
-    if settings is None:
-        return surroundings.told_of_own_word(plan.campaign)
-    whose = "every run leaves" if settings.when == "always" else "runs on fresh seeds leave"
-    command = " ".join(" ".join(settings.command).split())
-    command = command if len(command) <= _LONGEST else f"{command[:_LONGEST]} ... (whole in the campaign file)"
-    own = f"; its number, {settings.metric or 'the metric'}, counts in place of the run's own" if settings.alone else ""
-    return f"{command}, at {plan.base_commit[:7]}, on what {whose}{own}"
 
 
 def _changes(plan: Plan) -> str:

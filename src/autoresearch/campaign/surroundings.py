@@ -6,13 +6,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from autoresearch.config.schema import CampaignConfig
-from autoresearch.errors import CampaignError
+from autoresearch.config.schema import UPSTREAM, CampaignConfig, EvaluateConfig
+from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment.events import BaseSurvey, CampaignStarted
 from autoresearch.experiment.history import History
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Packager, Placer, Requeuer
-from autoresearch.ports.target import Imaged, Resuming, Settled, Survey, Target
+from autoresearch.ports.target import Evaluator, Imaged, Resuming, Settled, Survey, Target
 from autoresearch.run.placement import RunEnvironment, differences, lines, why_not
 
 NOTE = "environment"
@@ -75,11 +75,45 @@ def trusts(campaign: CampaignConfig) -> bool:
     return campaign.evaluate is None and campaign.verdict.unverified == "keep"
 
 
-def told_of_own_word(campaign: CampaignConfig) -> str:
-    """Who measures where no evaluation does, and what follows for ideas that change code."""
-    whose = "is kept as unverified" if trusts(campaign) else "waits for a person's word"
-    told = "none of its own: the number of a run is what the run says"
-    return f"{told}; changed code whose gain nothing else vouches for {whose} (verdict.unverified)"
+_LONGEST = 240
+"""Letters of an evaluation's command that a plan shows."""
+
+
+def offered(campaign: CampaignConfig, target: Target, root: Path, runs: tuple[int, int]) -> str:
+    """What the evaluation by the target's own project would be and cost, where the file has none and it can be had."""
+    if campaign.evaluate is not None or not isinstance(target, Evaluator):
+        return ""
+    from autoresearch.engine.evaluation import offered_by  # noqa: PLC0415 - whoever only looks needs no engine
+
+    try:
+        found = offered_by(target, root)
+    except AutoresearchError:
+        return ""
+    other = ", whose number is another measure and counts alone" if found.alone else ""
+    return f"{target.name} can have one{other}: plan --set evaluate={UPSTREAM}; {_cost(found, runs)}"
+
+
+def _cost(settings: EvaluateConfig, runs: tuple[int, int]) -> str:
+    """What evaluations take at most, in words."""
+    whose = "run" if settings.when == "always" else "run on a fresh seed"
+    most = f", {runs[1]} runs at most" if settings.when == "always" else ""
+    gpus = f" of {settings.gpus} GPU{'s' * (settings.gpus != 1)}" if settings.gpus else ""
+    return f"it takes up to {settings.minutes:g} minutes{gpus} for each {whose}{most}, and counts towards the budget"
+
+
+def told_of_evaluation(campaign: CampaignConfig, base: str, runs: tuple[int, int], offer: str) -> str:
+    """Who measures: a program of the base commit and what that costs, or the run itself and what follows of it."""
+    settings = campaign.evaluate
+    if settings is None:
+        whose = "is kept as unverified" if trusts(campaign) else "waits for a person's word"
+        told = "none of its own: the number of a run is what the run says"
+        told = f"{told}; changed code whose gain nothing else vouches for {whose} (verdict.unverified)"
+        return f"{told}. {offer}" if offer else told
+    left = "every run leaves" if settings.when == "always" else "runs on fresh seeds leave"
+    command = " ".join(" ".join(settings.command).split())
+    command = command if len(command) <= _LONGEST else f"{command[:_LONGEST]} ... (whole in the campaign file)"
+    own = f"; its number, {settings.metric or 'the metric'}, counts in place of the run's own" if settings.alone else ""
+    return f"{command}, at {base[:7]}, on what {left}{own}; {_cost(settings, runs)}"
 
 
 def rows(campaign: CampaignConfig, survey: Survey) -> Iterator[tuple[str, str]]:
