@@ -129,7 +129,7 @@ def measured(checkout, folder, **options: str):
     surveyed.survey(checkout)
     surveyed.job(request(checkout, folder))
     series = (Series("validation/accuracy", (10,), (0.5,)), Series("train/loss", (9, 10), (0.2, 0.1)))
-    readings = {"tensorboard": Readings({one.tag: one for one in series})}
+    readings = {name: Readings({one.tag: one for one in series}) for name in ("tensorboard", "logs")}
     return surveyed.measure(folder, _LOG, readings, JobStatus(state=JobState.SUCCEEDED, exit_code=0))
 
 
@@ -137,7 +137,7 @@ def test_a_run_of_other_code_has_no_number(checkout, folder):
     """A value measured on code that is not the experiment's does not count, and the reason is told."""
     said = {"nemo_rl": f"{checkout.resolve()}/nemo_rl/__init__.py"}
     (folder / "provenance.json").write_text(json.dumps(said))
-    assert measured(checkout, folder).value == 0.5
+    assert (measured(checkout, folder).value, measured(checkout, folder).integrity.finding) == (0.5, "sound")
     (folder / "provenance-mismatch-h-1.json").write_text('{"nemo_rl": "/elsewhere/nemo_rl/__init__.py"}')
     found = measured(checkout, folder)
     assert (found.value, found.completion.value) == (None, "crashed")
@@ -151,7 +151,7 @@ def test_a_number_whose_code_is_not_known_does_not_count(checkout, folder):
     assert (found.value, found.completion.value, found.symptoms[0].fault) == (None, "crashed", "environment")
     assert "never said which nemo_rl it imported" in found.symptoms[0].evidence
     noted = measured(checkout, folder, provenance="noted")
-    assert noted.value == 0.5
+    assert (noted.value, noted.integrity.finding) == (0.5, "unverified")  # two sources agree, and that code wrote both
     assert "nothing proves that this is the experiment's code" in noted.note
 
 

@@ -20,14 +20,16 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from autoresearch.guards.scope import matches
+from autoresearch.run.integrity import UNPROBED, Finding
 from autoresearch.run.job import OWN_CACHES
+from autoresearch.run.measurement import Measurement
 from autoresearch.run.placement import RunEnvironment
 from autoresearch.targets.recipe.recipe import ALGORITHMS, Recipe, jsonable
 
@@ -263,6 +265,14 @@ def missing_proof(folder: Path) -> str:
         "experiment's code: its Python was started without the job's PYTHONPATH, or cannot write there; "
         "`target: {type: nemo-rl, provenance: noted}` takes such numbers with a note"
     )
+
+
+def unproven(found: Measurement, why: str) -> Measurement:
+    """A number of code that nothing says was the experiment's: unverified, for it wrote all the sources."""
+    doubted = found.integrity
+    if not doubted.contradicted:
+        doubted = replace(doubted, finding=Finding.UNVERIFIED, reasons=(*doubted.reasons, f"{UNPROBED}: {why}"))
+    return replace(found, note="; ".join(filter(None, (why, found.note))), integrity=doubted)
 
 
 def _existing(path: Path) -> str:

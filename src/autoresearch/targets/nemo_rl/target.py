@@ -250,7 +250,7 @@ class NemoRLTarget:
         if not silent:
             return found
         if self._options.get("provenance") == "noted":
-            return replace(found, note="; ".join(filter(None, (silent, found.note))))
+            return protection.unproven(found, silent)
         return _distrusted(found, "provenance-missing", silent)
 
     def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
