@@ -37,7 +37,7 @@ _NAME_ALONE = (*ROOMS, "SiteConfig")
 """Parts for which a name stands in for a mapping with that `type`."""
 
 
-class _Strict(yaml.SafeLoader):
+class _Strict(yaml.CSafeLoader):
     """YAML as people mean it: a key given twice is a mistake, not a choice."""
 
 

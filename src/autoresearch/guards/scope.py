@@ -131,20 +131,33 @@ class Scope:
 
 
 class Globs:
-    """Path patterns, compiled for whoever asks about many paths."""
+    """Path patterns for whoever asks about many paths; each is compiled for the first path that has its plain words."""
 
     def __init__(self, globs: Iterable[str]) -> None:
-        self._patterns = tuple((glob, _pattern(glob)) for glob in globs)
+        self._globs = tuple((glob, max(_parts(glob)[::2], key=len)) for glob in globs)
+        self._patterns: dict[str, re.Pattern[str]] = {}
 
     def match(self, path: str) -> str | None:
         """The first glob that a path (or dotted key) matches as a whole, or None."""
-        return next((glob for glob, pattern in self._patterns if pattern.fullmatch(path)), None)
+        return next((glob for glob, word in self._globs if word in path and self._compiled(glob).fullmatch(path)), None)
+
+    def _compiled(self, glob: str) -> re.Pattern[str]:
+        if glob not in self._patterns:
+            self._patterns[glob] = _pattern(glob)
+        return self._patterns[glob]
+
+
+def _parts(glob: str) -> list[str]:
+    """A glob's plain words, with what may stand for something else between each two of them."""
+    return _WILD.split(glob + "**" if glob.endswith("/") else glob)
+
+
+_WILD = re.compile(r"(\*\*/|\*\*|\*|\?)")
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
     """`*` stays within a path part, `**` crosses parts, `?` is one character; a trailing `/` means everything below."""
-    glob = glob + "**" if glob.endswith("/") else glob
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    parts = _parts(glob)
     known = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
     return re.compile("".join(known.get(part, re.escape(part)) for part in parts), re.DOTALL)
 

@@ -5,6 +5,7 @@ other do not share a GPU, and so that the kernel gives it back however its holde
 are simply no GPUs; listing and looking never raise for that.
 """
 
+import ctypes
 import fcntl
 import os
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ HOLDINGS = Path("/tmp/autoresearch-gpus")  # noqa: S108 (the same for every user
 def _nvml() -> Any:
     """NVIDIA's management library, started; None without library, driver or permission."""
     try:
+        ctypes.CDLL("libnvidia-ml.so.1")  # what it loads itself, and fails without, once it is all there
         import pynvml  # noqa: PLC0415 (six megabytes that a machine without GPUs need not load)
 
         pynvml.nvmlInit()

@@ -234,7 +234,7 @@ def png(drawing: Drawing) -> bytes:
     for shape in drawing.shapes:
         _draw(pen, shape)
     sink = io.BytesIO()
-    image.save(sink, "PNG", optimize=True)
+    image.save(sink, "PNG")
     return sink.getvalue()
 
 

@@ -211,7 +211,7 @@ def parse_document(path: str, text: str) -> Any:
     return tomllib.loads(text) if path.endswith(".toml") else yaml.load(text, _Loader)  # noqa: S506 - a safe one
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML 1.1, but for `1e-6`: a number in YAML 1.2, and to who wrote it, though a text in YAML 1.1."""
 
 

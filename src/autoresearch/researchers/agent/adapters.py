@@ -258,7 +258,9 @@ def table() -> Mapping[str, Adapter]:
         PluginError: What a package adds is no entry, or has a name that there is already.
     """
     text = files("autoresearch.researchers.agent").joinpath("agents.yaml").read_text(encoding="utf-8")
-    found = {str(name): entry(str(name), document or {}) for name, document in yaml.safe_load(text).items()}
+    found = {
+        str(name): entry(str(name), document or {}) for name, document in yaml.load(text, yaml.CSafeLoader).items()
+    }
     for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
         whose = f"agent {point.name!r} of {point.value}"
         if point.name in found:

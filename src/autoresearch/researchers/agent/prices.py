@@ -38,4 +38,4 @@ def cost_usd(found: Price, tokens_in: int, tokens_cached: int, tokens_out: int) 
 @cache
 def _table() -> Mapping[str, Price]:
     text = files("autoresearch.researchers.agent").joinpath("prices.yaml").read_text(encoding="utf-8")
-    return {str(name): tuple(row) for name, row in yaml.safe_load(text)["usd_per_million"].items()}
+    return {str(name): tuple(row) for name, row in yaml.load(text, yaml.CSafeLoader)["usd_per_million"].items()}

@@ -130,14 +130,17 @@ def read(document: Any, where: str = "the book of plays") -> Book:
 @cache
 def builtin() -> Book:
     """The book that comes with the program."""
-    return read(yaml.safe_load(files(__package__).joinpath("plays.yaml").read_text(encoding="utf-8")), "plays.yaml")
+    return read(_ours("plays.yaml"), "plays.yaml")
 
 
 @cache
 def concepts() -> Book:
     """The book for frameworks whose dialect spells what it speaks of."""
-    text = files(__package__).joinpath("concepts.yaml").read_text(encoding="utf-8")
-    return read(yaml.safe_load(text), "concepts.yaml")
+    return read(_ours("concepts.yaml"), "concepts.yaml")
+
+
+def _ours(name: str) -> Any:
+    return yaml.load(files(__package__).joinpath(name).read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 def render(book: Book | None = None) -> str:

@@ -350,7 +350,7 @@ def _with_flag(dialect: Dialect, words: list[str], key: str, value: str) -> list
 def _listed(now: object) -> list[object]:
     """What a setting names, one or several, as Hydra spells a list; nothing for what cannot be read."""
     try:
-        listed = yaml.safe_load(now) if isinstance(now, str) else now
+        listed = yaml.load(now, yaml.CSafeLoader) if isinstance(now, str) else now
     except (yaml.YAMLError, ValueError, RecursionError):
         return []
     return listed if isinstance(listed, list) else [listed] if listed else []
