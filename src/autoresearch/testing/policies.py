@@ -69,15 +69,22 @@ class Watched:
         return advice
 
 
+_LED = pytest.StashKey[dict[str, Watched]]()
+
+
 class PolicyContract:
     """What every policy promises. Give it the fixture `make` (a new policy each call)."""
 
     @pytest.fixture
-    def watched(self, make: PolicyMaker, world: World) -> Watched:
-        """A policy that has led one campaign from the baseline to its end."""
-        watched = Watched(make)
-        run_campaign(watched, world, seed=1)  # raises when it comes to no end
-        return watched
+    def watched(self, make: PolicyMaker, world: World, request: pytest.FixtureRequest) -> Watched:
+        """A policy that has led one campaign from the baseline to its end; led once for all who look at it."""
+        led: dict[str, Watched] = request.node.getparent(pytest.Class).stash.setdefault(_LED, {})
+        parameters = request.node.callspec.id
+        if parameters not in led:
+            watched = Watched(make)
+            run_campaign(watched, world, seed=1)  # raises when it comes to no end
+            led[parameters] = watched
+        return led[parameters]
 
     def test_it_has_the_shape_of_a_policy(self, make: PolicyMaker) -> None:
         """Every attribute and method of the port; what an entry point names is called without arguments."""
