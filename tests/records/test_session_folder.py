@@ -38,7 +38,7 @@ def test_a_session_is_a_folder_named_after_local_time(root):
 
 
 def test_only_what_lasts_waits_for_the_disk(root, monkeypatch):
-    """Between two verdicts the files are as whole, and nobody waits until a power cut could not take them."""
+    """What the journal has is written as whole, and nobody waits until a power cut could not take them."""
     made = opened(root)
     made.checkpoint(STATE, NOW, TimelineEntry(result="begun"))
     waits = []
@@ -46,7 +46,7 @@ def test_only_what_lasts_waits_for_the_disk(root, monkeypatch):
     made.checkpoint(STATE, NOW, TimelineEntry(result="on the way"), lasting=False)
     assert waits == []
     made.checkpoint(STATE, NOW, TimelineEntry(result="judged"))
-    assert len(waits) == 7  # the timeline; three files and their folder
+    assert len(waits) == 5  # the timeline, three files, and once their folder
     assert "on the way" in made.recover()
 
 

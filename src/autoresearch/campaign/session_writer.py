@@ -134,14 +134,20 @@ def _person_or_controller(event: Event) -> TimelineEntry | None:
             return None
 
 
-_ON_THE_WAY = happened.ExperimentOpened | happened.ExperimentCommitted | happened.RunPlanned | happened.RunMeasured
-"""What leads to a verdict and stands in the journal: notes of it wait for no disk until then."""
+_IN_THE_JOURNAL = (
+    happened.ExperimentOpened
+    | happened.ExperimentCommitted
+    | happened.RunPlanned
+    | happened.RunMeasured
+    | happened.ExperimentJudged
+)
+"""What stands in the journal, up to the verdict: notes of it wait for no disk."""
 
 
 def checkpoint(ctx: Context, event: Event) -> None:
     """Write the files when an event is one of the triggers."""
     if (entry := entry_for(event)) is not None:
-        ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry, lasting=not isinstance(event, _ON_THE_WAY))
+        ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry, lasting=not isinstance(event, _IN_THE_JOURNAL))
 
 
 def renew_insights(ctx: Context) -> None:

@@ -167,7 +167,7 @@ def record_commit(
     found += shadowed(ctx, parent_commit, commit, changes)
     found += [
         f"{path} lies in a submodule: such an edit is part of no commit"
-        for path in worktree.edited_submodules(ctx.paths.root, tree)
+        for path in worktree.edited_submodules(ctx.paths.root, tree, parent_commit)
     ]
     if not files and not unheld:
         found.append("the change is empty: the tree equals its parent's")
@@ -293,7 +293,7 @@ def leave_evidence(
     ctx: Context, name: str, index: int, parent_commit: str, commit: str, hypothesis: Hypothesis
 ) -> None:
     """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
-    disk.replace(ctx.paths.patch(name), diffs.patch(ctx.paths.root, parent_commit, commit))
+    disk.replace(ctx.paths.patch(name), diffs.patch(ctx.paths.root, parent_commit, commit), followed=True)
     disk.replace(ctx.paths.hypothesis(name), json.dumps(asdict(hypothesis), indent=2) + "\n")
     brief = ctx.paths.attempt_brief(index)
     if brief.exists():

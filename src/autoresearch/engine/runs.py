@@ -42,7 +42,7 @@ def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submiss
         submission = ctx.launcher.plan(job)
     except LauncherError as error:
         raise RefusedError(str(error)) from error
-    disk.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
+    disk.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text), followed=True)
     disk.replace(ctx.paths.environment(label, number), json.dumps(_environment(ctx, job), indent=2) + "\n")
     return submission
 

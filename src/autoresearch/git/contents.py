@@ -7,13 +7,13 @@ wrote it last.
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from autoresearch.experiment.change import FileChange
 from autoresearch.git.call import FULL, call, lines, nul, private_index
-from autoresearch.git.diffs import SUBMODULE, SYMLINK, blobs, files_of
+from autoresearch.git.diffs import SUBMODULE, SYMLINK, blobs, files_of, submodules_of
 from autoresearch.machine import disk
 
 _ATTRIBUTES = ".gitattributes"
@@ -40,16 +40,23 @@ def differing(place: Path, commit: str, env: Mapping[str, str]) -> tuple[str, ..
         env: An empty `private_index`, and whatever else makes git take `place` for its files.
     """
     _clear_rules(place)
+    repo = Path(env.get("GIT_DIR", place))
+    pinned = {path for path, _ in submodules_of(repo, commit)}
+    known = files_of(repo, commit) - pinned
     call(place, "read-tree", commit, env=env, config=FULL)
-    known = nul(call(place, "ls-files", "-z", env=env, config=FULL).stdout)
     endless = [path for path in known if is_endless(place / path)]
     if endless:
         call(place, "update-index", "--force-remove", "-z", "--stdin", stdin=lines(endless), env=env, config=FULL)
-    call(place, "update-index", "-q", "--refresh", env=env, config=FULL, codes=(0, 1))
-    flags = ("-z", "--name-only", "--ignore-submodules=all")
-    changed = nul(call(place, "diff-files", *flags, env=env, config=FULL).stdout)
-    new = nul(call(place, "ls-files", "-z", "--others", "--exclude-standard", env=env, config=FULL).stdout)
-    return tuple(sorted({*changed, *new, *endless}))
+    flags = ("-z", "--modified", "--others", "--exclude-standard")
+    told = nul(call(place, "ls-files", *flags, env=env, config=FULL).stdout)
+    return tuple(sorted({*told, *endless, *_led_away(place, known)} - pinned))
+
+
+def _led_away(place: Path, known: Iterable[str]) -> Iterator[str]:
+    """Paths that are reached through a link where the commit has a folder: whatever is there, it is none of them."""
+    folders = {str(folder) for path in known for folder in PurePosixPath(path).parents}
+    links = tuple(f"{folder}/" for folder in folders if (place / folder).is_symlink() and folder != ".")
+    return (path for path in known if links and path.startswith(links))
 
 
 def changes(tree: Path, parent: str, paths: Iterable[str]) -> tuple[FileChange, ...]:
@@ -137,10 +144,14 @@ def altered(tree: Path, commit: str, paths: Iterable[str]) -> dict[str, str]:
 
 def added(tree: Path, commit: str) -> tuple[str, ...]:
     """Files in a worktree that its commit does not have, sorted, ignored ones too: who left them may have said that."""
-    with private_index() as index:
-        call(tree, "read-tree", commit, env=index, config=FULL)
-        listed = call(tree, "ls-files", "-z", "--others", env=index, config=FULL)
-    return tuple(sorted(nul(listed.stdout)))
+    files, pinned = files_of(tree, commit), {path for path, _ in submodules_of(tree, commit)}
+    found: set[str] = set()
+    for place, folders, names in disk.walk(tree):
+        above = os.path.relpath(place, tree) + "/" if place != str(tree) else ""
+        links = [name for name in folders if os.path.islink(f"{place}/{name}")]  # noqa: PTH114 (paths may be long)
+        folders[:] = [name for name in folders if name != ".git" and above + name not in pinned]
+        found.update(above + name for name in (*names, *links) if name != ".git")
+    return tuple(sorted(found - files))
 
 
 def put_back(tree: Path, commit: str, paths: Iterable[str]) -> None:

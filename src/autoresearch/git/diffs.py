@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from autoresearch.errors import LauncherError, RepositoryError
 from autoresearch.experiment.change import FileChange
-from autoresearch.git import arrival
+from autoresearch.git import arrival, refs
 from autoresearch.git.call import EMAIL, FULL, NAME, call, is_hash, nul, private_index
 from autoresearch.git.commits import Identity, commit_tree
 
@@ -162,12 +162,16 @@ def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> 
 
 def files_of(repo: Path, commit: str) -> frozenset[str]:
     """Every path of a commit: files, links and submodules."""
-    return _whole(repo, commit)[0] if is_hash(commit) else _whole.__wrapped__(repo, commit)[0]
+    return _everything(repo, commit)[0]
 
 
 def submodules_of(repo: Path, commit: str) -> tuple[tuple[str, str], ...]:
     """Every submodule of a commit: its path, and the commit that is pinned."""
-    return _whole(repo, commit)[1] if is_hash(commit) else _whole.__wrapped__(repo, commit)[1]
+    return _everything(repo, commit)[1]
+
+
+def _everything(repo: Path, commit: str) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
+    return _whole(refs.common_dir(repo), commit) if is_hash(commit) else _whole.__wrapped__(repo, commit)
 
 
 @lru_cache(maxsize=4)
@@ -197,7 +201,9 @@ def named_in(repo: Path, commit: str, paths: Sequence[str]) -> frozenset[str]:
 
 def patch(repo: Path, a: str, b: str) -> bytes:
     """The difference as a patch that `git apply` takes, binary files and file modes included."""
-    return call(repo, *_DIFF, *_PATCH, "--binary", a, b).stdout
+    told = _difference(repo, a, b)
+    is_binary = told.startswith(_BINARY) or b"\n" + _BINARY in told
+    return call(repo, *_DIFF, *_PATCH, "--binary", a, b).stdout if is_binary else told
 
 
 def diff(repo: Path, a: str, b: str, exclude: Sequence[str] = ()) -> str:
@@ -210,7 +216,21 @@ def diff(repo: Path, a: str, b: str, exclude: Sequence[str] = ()) -> str:
         exclude: Files or folders to leave out, relative to the root.
     """
     paths = (":(top)", *(f":(top,exclude,literal){path}" for path in exclude)) if exclude else ()
-    return call(repo, *_DIFF, *_PATCH, a, b, "--", *paths).stdout.decode("utf-8", "replace")
+    told = call(repo, *_DIFF, *_PATCH, a, b, "--", *paths).stdout if paths else _difference(repo, a, b)
+    return told.decode("utf-8", "replace")
+
+
+_BINARY = b"Binary files "
+"""How git begins the line that stands for what is no text; lines of a text have a sign of their own before them."""
+
+
+def _difference(repo: Path, a: str, b: str) -> bytes:
+    return _newest_difference(repo, a, b) if is_hash(a) and is_hash(b) else _newest_difference.__wrapped__(repo, a, b)
+
+
+@lru_cache(maxsize=1)
+def _newest_difference(repo: Path, a: str, b: str) -> bytes:
+    return call(repo, *_DIFF, *_PATCH, a, b).stdout
 
 
 def apply_patch(tree: Path, patch: str) -> None:
@@ -278,6 +298,8 @@ def blobs(repo: Path, hashes: Sequence[str]) -> list[bytes]:
 
 def contents_of(repo: Path, names: Sequence[str]) -> list[bytes | None]:
     """The contents of many objects, named as git-rev-parse(1) says, with one call; None for what is not there."""
+    if not names:
+        return []
     told = call(repo, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in names).encode()).stdout
     found: list[bytes | None] = []
     place = 0

@@ -71,7 +71,20 @@ def _top(path: Path, _seal: tuple[object, ...]) -> Path:
 
 @lru_cache(maxsize=64)
 def _common(path: Path, _seal: tuple[object, ...]) -> Path:
-    return (path / call(path, "rev-parse", "--git-common-dir").text).resolve()
+    told = _told_by_files(path, _seal) or call(path, "rev-parse", "--git-common-dir").text
+    return (path / told).resolve()
+
+
+def _told_by_files(path: Path, seal: tuple[object, ...]) -> str:
+    """What the folder of a linked worktree in `.git` says of the one that all share, from gitrepository-layout(5)."""
+    leads = seal[-1] if seal else b""
+    if not isinstance(leads, bytes) or not leads.startswith(b"gitdir: "):
+        return ""
+    own = path / os.fsdecode(leads.removeprefix(b"gitdir: ").removesuffix(b"\n"))
+    try:
+        return str(own / os.fsdecode((own / "commondir").read_bytes()).removesuffix("\n"))
+    except (OSError, ValueError):
+        return ""
 
 
 def _seal(path: Path) -> tuple[object, ...]:
@@ -156,6 +169,23 @@ def tracked(repo: Path, paths: Sequence[str]) -> frozenset[str]:
     literal = [f":(top,literal){path}" for path in paths]
     found = nul(call(top, "ls-files", "-z", "--recurse-submodules", "--", *literal).stdout) if literal else ()
     return frozenset(path for path in paths if any(one == path or one.startswith(f"{path}/") for one in found))
+
+
+def value(repo: Path, ref: str) -> str | None:
+    """What a ref of this full name holds, None when there is none."""
+    return lying(common_dir(repo), ref) or ask(repo, "rev-parse", "--verify", "--quiet", ref)
+
+
+def lying(git_dir: Path, ref: str) -> str:
+    """What the file of a ref says, from gitrepository-layout(5); empty where it has none, and only git can tell.
+
+    Where there is such a file it goes before what git packed, and is replaced as a whole when the ref is moved.
+    """
+    try:
+        said = (git_dir / ref).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return said if is_hash(said) else ""
 
 
 def known(repo: Path, ref: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
-from autoresearch.git.call import FULL, ask, call, private_index
+from autoresearch.git.call import FULL, ask, call, is_hash, private_index
 from autoresearch.git.contents import differing
 from autoresearch.git.diffs import submodules_of
 from autoresearch.machine import fault_points, lock_owner
@@ -65,12 +65,17 @@ def populate_submodules(repo: Path, tree: Path, commit: str = "") -> tuple[Unfil
     return tuple(_fill_all(refs.root(repo), tree, commit or refs.head_commit(tree), ""))
 
 
-def edited_submodules(repo: Path, tree: Path) -> tuple[str, ...]:
+def edited_submodules(repo: Path, tree: Path, commit: str = "") -> tuple[str, ...]:
     """Paths inside filled submodules of a worktree that differ from the pinned commit, relative to the worktree.
 
     Such edits are part of no commit, so a run that uses them cannot be reproduced.
+
+    Args:
+        repo: Any path in the user's checkout.
+        tree: Root of the worktree.
+        commit: What it was made from, where that is known: git is not asked then.
     """
-    return tuple(sorted(_edits(refs.root(repo), tree, refs.head_commit(tree), "")))
+    return tuple(sorted(_edits(refs.root(repo), tree, commit or refs.head_commit(tree), "")))
 
 
 def _fill_all(theirs: Path, top: Path, commit: str, above: str) -> Iterator[Unfilled]:
@@ -176,8 +181,11 @@ _ONE = threading.RLock()
 
 
 def _add(repo: Path, path: Path, commit: str) -> Path:
-    path, commit, git_dir = _absolute(path), refs.resolve(repo, commit), refs.common_dir(repo)
+    path, git_dir = _absolute(path), refs.common_dir(repo)
     admin = _registered(git_dir, path)
+    if admin is not None and is_hash(commit) and _healthy(_tree(path, admin), commit):
+        return path
+    commit = refs.resolve(repo, commit)
     if admin is not None and _healthy(_tree(path, admin), commit):
         return path
     _remove(refs.root(repo), git_dir, path, admin)
@@ -303,11 +311,19 @@ def _registrations(git_dir: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _tree(path: Path, admin: Path) -> Tree:
+    return Tree(path, admin, _commit(admin), locked=(admin / "locked").exists())
+
+
+def _commit(admin: Path) -> str | None:
+    head = _first_line(admin / "HEAD")
+    branch = head.removeprefix("ref: ")
+    found = refs.lying(admin.parent.parent, branch) if branch != head else head
+    if is_hash(found):
+        return found
     try:
-        commit = ask(admin, "--git-dir=.", "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        return ask(admin, "--git-dir=.", "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     except RepositoryError:
-        commit = None
-    return Tree(path, admin, commit, locked=(admin / "locked").exists())
+        return None
 
 
 def _admin(path: Path) -> Path | None:
@@ -361,7 +377,6 @@ def attach(path: Path, branch: str, commit: str = "") -> None:
             raise RepositoryError(f"there is no branch {branch} to put {path} on") from None
         raise
     call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", refs.HEADS + branch)
-    call(path, "update-index", "-q", "--refresh", config=FULL, codes=(0, 1))
     _attached[path] = branch, commit
 
 

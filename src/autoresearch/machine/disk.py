@@ -45,28 +45,29 @@ def append(path: Path, data: bytes, point: str, *, lasting: bool = True) -> int:
     return before
 
 
-def replace(path: Path, data: bytes | str, point: str = "file.replace", *, lasting: bool = True) -> None:
+def replace(
+    path: Path, data: bytes | str, point: str = "file.replace", *, lasting: bool = True, followed: bool = False
+) -> None:
     """Put `data` in place of a file at once: readers see the old content or the new, never a mixture.
 
-    A symbolic link is followed, the permissions of an existing file are kept.
+    A link is followed, a file keeps its permissions; a name `followed` by another of its folder lasts with that one.
 
     Raises:
         StorageError: The disk refused; the old file stands untouched.
     """
-    content = data.encode() if isinstance(data, str) else data
     target = Path(os.path.realpath(path))
     aside = target.with_name(f".{target.name}.new-{os.uname().nodename}-{os.getpid()}")
     with storage(path, "write"):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_aside(aside, content, f"{point}.write", lasting=lasting)
+            _write_aside(aside, data.encode() if isinstance(data, str) else data, f"{point}.write", lasting=lasting)
             with suppress(FileNotFoundError):
                 shutil.copymode(target, aside)
             fault_points.point(f"{point}.rename")
             aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
-        if lasting:
+        if lasting and not followed:
             sync_folder(target.parent)
         fault_points.point(f"{point}.after")
 
@@ -76,8 +77,7 @@ def sweep(folders: Iterable[Path]) -> None:
     mark = f".new-{os.uname().nodename}-"
     for folder in folders:
         for aside in folder.glob(f".*{mark}*"):
-            pid = aside.name.rpartition("-")[2]
-            if pid.isdecimal() and not Path("/proc", pid).exists():
+            if (pid := aside.name.rpartition("-")[2]).isdecimal() and not Path("/proc", pid).exists():
                 aside.unlink(missing_ok=True)
 
 

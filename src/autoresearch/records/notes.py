@@ -11,6 +11,7 @@ from pathlib import Path
 
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
+from autoresearch.git import refs
 from autoresearch.git.call import ask, call
 from autoresearch.git.commits import RefContent, fill_ref
 from autoresearch.git.diffs import blobs
@@ -35,7 +36,7 @@ def write(repo: Path, commit: str, text: str) -> None:
     fault_points.point("notes.write.before")
     body = text if text.endswith("\n") else f"{text}\n"
     for _ in range(ATTEMPTS):
-        old = ask(repo, "rev-parse", "--verify", "--quiet", REF)
+        old = refs.value(repo, REF)
         if _replaced(repo, _with_note(old, commit, body.encode())):
             fault_points.point("notes.write.after")
             return

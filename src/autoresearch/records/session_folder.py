@@ -109,8 +109,9 @@ class SessionMemory:
         stamp = Stamp(self.folder.name, started, self._local(now))
         if entry is not None:
             self._append(entry, now, lasting=lasting)
-        self._replace("files.md", session_memory.files(clean), lasting=lasting)
-        self._replace("session_state.md", session_memory.session_state(clean, stamp), lasting=lasting)
+        self._replace("files.md", session_memory.files(clean), lasting=lasting, followed=True)
+        state_page = session_memory.session_state(clean, stamp)
+        self._replace("session_state.md", state_page, lasting=lasting, followed=True)
         self._replace("handoff.md", session_memory.handoff(clean), lasting=lasting)
         self._last = now
 
@@ -162,8 +163,9 @@ class SessionMemory:
         start = session_memory.TIMELINE if not last else "" if last == b"\n" else "\n"
         disk.append(path, (start + text).encode("utf-8", "replace"), "memory.append", lasting=lasting)
 
-    def _replace(self, name: str, text: str, *, lasting: bool = True) -> None:
-        disk.replace(self.folder / name, self._redactor.clean(text).encode("utf-8", "replace"), lasting=lasting)
+    def _replace(self, name: str, text: str, *, lasting: bool = True, followed: bool = False) -> None:
+        content = self._redactor.clean(text).encode("utf-8", "replace")
+        disk.replace(self.folder / name, content, lasting=lasting, followed=followed)
 
     def _local(self, now: float) -> str:
         return datetime.fromtimestamp(now, self._zone).astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S %z")
