@@ -30,7 +30,7 @@ def tracker(tmp_path, monkeypatch):
     """A tracker whose package writes no page and has this server."""
     page = SimpleNamespace(log=lambda *_, **__: None, summary={}, finish=lambda **_: None)
     package = ModuleType("wandb")
-    package.__dict__.update(Api=Api, Settings=SimpleNamespace, init=lambda **_: page)
+    package.__dict__.update(Api=Api, Settings=SimpleNamespace, init=lambda **_: page, setup=lambda **_: None)
     package.__spec__ = ModuleSpec("wandb", None)
     monkeypatch.setitem(sys.modules, "wandb", package)
     return WandbTracker(options={"folder": tmp_path})

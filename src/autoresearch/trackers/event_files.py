@@ -8,13 +8,13 @@ Messages are those of TensorBoard's `event.proto`, `summary.proto` and `plugins/
 
 import struct
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from autoresearch.experiment.events import Event
 from autoresearch.machine import disk
 from autoresearch.machine.tfrecord import framed
 from autoresearch.trackers.options import TrackerOptions
-from autoresearch.trackers.story import Story, StoryPage
+from autoresearch.trackers.page_tracker import PageTracker
+from autoresearch.trackers.story import StoryPage
 
 _SUCCESS, _FAILURE = 1, 2
 _VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5
@@ -26,29 +26,18 @@ class TensorBoardOptions(TrackerOptions):
     """Options of the TensorBoard tracker: `folder` is what `tensorboard --logdir` is given."""
 
     tracker: ClassVar[str] = "tensorboard"
-    package: ClassVar[str] = "struct"
 
 
-class TensorBoardTracker:
+class TensorBoardTracker(PageTracker[TensorBoardOptions]):
     """Writes event files. Options are described in `TensorBoardOptions`."""
 
     name = "tensorboard"
+    reads = TensorBoardOptions
 
-    def __init__(self, *, options: dict[str, Any]) -> None:
-        self.options = TensorBoardOptions.parse(options)
-        self._story = Story()
-
-    def recall(self, event: Event) -> None:
-        """Take in what was told before."""
-        self._story.take(event)
-
-    def tell(self, event: Event) -> None:
-        """Write the pages that are finished now."""
-        for page in self._story.take(event):
-            if page.outcome:
-                folder = self.options.folder / (page.name if "/" in page.key else _CAMPAIGN)
-                folder.mkdir(parents=True, exist_ok=True)
-                disk.replace(folder / "events.out.tfevents.autoresearch", b"".join(map(framed, _events(page))))
+    def _write(self, page: StoryPage) -> None:
+        folder = self.options.folder / (page.name if "/" in page.key else _CAMPAIGN)
+        folder.mkdir(parents=True, exist_ok=True)
+        disk.replace(folder / "events.out.tfevents.autoresearch", b"".join(map(framed, _events(page))))
 
 
 def _events(page: StoryPage) -> Iterator[bytes]:

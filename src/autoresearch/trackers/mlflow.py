@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from autoresearch.experiment.events import Event
 from autoresearch.trackers.options import TrackerOptions
-from autoresearch.trackers.story import Story, StoryPage
+from autoresearch.trackers.page_tracker import PageTracker
+from autoresearch.trackers.story import StoryPage
 
 _KEY = "autoresearch.key"
 _LONGEST = 500
@@ -28,7 +28,7 @@ class MlflowOptions(TrackerOptions):
     """Options of the MLflow tracker."""
 
     tracker: ClassVar[str] = "mlflow"
-    package: ClassVar[str] = "mlflow"
+    package: ClassVar[str | None] = "mlflow"
 
     uri: str = ""
     """Tracking server or store; left out, `MLFLOW_TRACKING_URI`, else the database `mlflow.db` in `folder`."""
@@ -37,26 +37,18 @@ class MlflowOptions(TrackerOptions):
     """Name of the MLflow experiment; left out, the campaign's."""
 
 
-class MlflowTracker:
+class MlflowTracker(PageTracker[MlflowOptions]):
     """Tells MLflow. Options are described in `MlflowOptions`."""
 
     name = "mlflow"
+    reads = MlflowOptions
+    unfinished = True
 
     def __init__(self, *, options: dict[str, Any]) -> None:
-        self.options = MlflowOptions.parse(options)
-        self._story = Story()
+        super().__init__(options=options)
         self._made: Any = None
         self._runs: dict[str, str] = {}
         self._sent: dict[tuple[str, str], dict[int, float]] = {}
-
-    def recall(self, event: Event) -> None:
-        """Take in what was told before."""
-        self._story.take(event)
-
-    def tell(self, event: Event) -> None:
-        """Write what has changed."""
-        for page in self._story.take(event):
-            self._write(page)
 
     def _client(self) -> Any:
         if self._made is None:

@@ -28,7 +28,7 @@ class NoticesOptions(TrackerOptions):
     """Options of notices. Addresses come from the environment, never from here."""
 
     tracker: ClassVar[str] = "notices"
-    package: ClassVar[str] = "apprise"
+    package: ClassVar[str | None] = "apprise"
 
     addresses: str = "AUTORESEARCH_NOTICES"
     """The variable with one or more Apprise addresses, separated by spaces."""

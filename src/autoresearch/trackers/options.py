@@ -18,8 +18,8 @@ class TrackerOptions(BaseModel, frozen=True, extra="forbid"):
     tracker: ClassVar[str]
     """Name of the tracker, for messages."""
 
-    package: ClassVar[str]
-    """The module it cannot do without."""
+    package: ClassVar[str | None] = None
+    """The module it cannot do without; None where it needs none."""
 
     folder: Path = Path()
     """Where it keeps its files; left out, `.trackers/` in the campaign's folder."""
@@ -43,7 +43,7 @@ class TrackerOptions(BaseModel, frozen=True, extra="forbid"):
             parsed = cls.model_validate(dict(options))
         except ValidationError as error:
             raise CampaignError(wrong_option(f"the {cls.tracker} tracker", cls, error)) from error
-        if find_spec(cls.package) is None:
+        if cls.package and find_spec(cls.package) is None:
             raise CampaignError(
                 f"the {cls.tracker} tracker needs the package {cls.package}, which is not installed; "
                 f"{extras.advice(cls.package)}"

@@ -5,20 +5,18 @@ entry; the runs of a campaign are a group. A run is written whole and once, as f
 them (`TRACKIO_DIR`), or on the server that `TRACKIO_SERVER_URL` or `TRACKIO_SPACE_ID` names.
 """
 
-from collections import defaultdict
-from hashlib import sha256
 from typing import Any, ClassVar
 
-from autoresearch.experiment.events import Event
 from autoresearch.trackers.options import TrackerOptions
-from autoresearch.trackers.story import Story, StoryPage
+from autoresearch.trackers.page_tracker import PageTracker, by_step
+from autoresearch.trackers.story import StoryPage
 
 
 class TrackioOptions(TrackerOptions):
     """Options of the Trackio tracker. A token comes from `TRACKIO_WRITE_TOKEN` or `hf auth login`, never from here."""
 
     tracker: ClassVar[str] = "trackio"
-    package: ClassVar[str] = "trackio"
+    package: ClassVar[str | None] = "trackio"
 
     project: str = "autoresearch"
     """Trackio project."""
@@ -27,32 +25,17 @@ class TrackioOptions(TrackerOptions):
     """A Hugging Face Space to send to; left out, what `TRACKIO_SPACE_ID` says, else this machine."""
 
 
-class TrackioTracker:
+class TrackioTracker(PageTracker[TrackioOptions]):
     """Tells Trackio. Options are described in `TrackioOptions`."""
 
     name = "trackio"
-
-    def __init__(self, *, options: dict[str, Any]) -> None:
-        self.options = TrackioOptions.parse(options)
-        self._story = Story()
-
-    def recall(self, event: Event) -> None:
-        """Take in what was told before."""
-        self._story.take(event)
-
-    def tell(self, event: Event) -> None:
-        """Write the pages that are finished now."""
-        for page in self._story.take(event):
-            if page.outcome:
-                self._write(page)
+    reads = TrackioOptions
 
     def _write(self, page: StoryPage) -> None:
         """One run from its beginning to its end, and once."""
-        identity = sha256(page.key.encode("utf-8", "replace")).hexdigest()[:16]
-        mark = self.options.folder / f"{identity}.written"
-        if mark.exists():
-            return
-        self.options.folder.mkdir(parents=True, exist_ok=True)
+        self._once(page, lambda _: self._log(page))
+
+    def _log(self, page: StoryPage) -> None:
         run = _quiet().init(
             project=self.options.project,
             name=page.name if "/" not in page.key else page.key.partition("/")[2],
@@ -63,15 +46,11 @@ class TrackioTracker:
             auto_log_gpu=False,
             auto_log_cpu=False,
         )
-        by_step: dict[int, dict[str, float]] = defaultdict(dict)
-        for name, curve in page.curves.items():
-            for step, value in curve:
-                by_step[step][name] = value
-        for step, figures in sorted(by_step.items()):
+        steps = by_step(page)
+        for step, figures in steps.items():
             run.log(figures, step=step)
-        run.log({**page.words, **page.numbers}, step=max(by_step, default=0))
+        run.log({**page.words, **page.numbers}, step=max(steps, default=0))
         run.finish()
-        mark.touch()
 
 
 def _quiet() -> Any:

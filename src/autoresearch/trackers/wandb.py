@@ -11,12 +11,12 @@ import logging
 import re
 from collections import defaultdict
 from contextlib import suppress
-from hashlib import sha256
 from typing import Any, ClassVar, Literal
 
 from autoresearch.experiment.events import Event, ExperimentJudged, Noted, RunPlanned
 from autoresearch.trackers.options import TrackerOptions
-from autoresearch.trackers.story import Story, StoryPage
+from autoresearch.trackers.page_tracker import PageTracker, by_step
+from autoresearch.trackers.story import StoryPage
 
 _OWN_RUN = re.compile(
     r"(?P<run>\S+): Weights & Biases has it at https?://[^/\s]+/(?P<path>[^/\s]+/[^/\s]+)/runs/(?P<id>[\w-]+)"
@@ -29,7 +29,7 @@ class WandbOptions(TrackerOptions):
     """Options of the W&B tracker. The key comes from `WANDB_API_KEY` or `wandb login`, never from here."""
 
     tracker: ClassVar[str] = "wandb"
-    package: ClassVar[str] = "wandb"
+    package: ClassVar[str | None] = "wandb"
 
     project: str = "autoresearch"
     """W&B project."""
@@ -41,28 +41,26 @@ class WandbOptions(TrackerOptions):
     """`offline` writes to `folder`, for `wandb sync` later; left out, what `WANDB_MODE` says."""
 
 
-class WandbTracker:
+class WandbTracker(PageTracker[WandbOptions]):
     """Tells W&B. Options are described in `WandbOptions`."""
 
     name = "wandb"
+    reads = WandbOptions
 
     def __init__(self, *, options: dict[str, Any]) -> None:
-        self.options = WandbOptions.parse(options)
-        self._story = Story()
+        super().__init__(options=options)
         self._arm_of: dict[str, str] = {}
         self._own_runs: dict[str, set[str]] = defaultdict(set)
 
     def recall(self, event: Event) -> None:
         """Take in what was told before."""
-        self._story.take(event)
+        super().recall(event)
         self._follow(event)
 
     def tell(self, event: Event) -> None:
         """Write the pages that are finished now, and tag the runs of an idea that has its verdict."""
         self._follow(event)
-        for page in self._story.take(event):
-            if page.outcome:
-                self._write(page)
+        super().tell(event)
         if isinstance(event, ExperimentJudged):
             for path in sorted(self._own_runs[event.name]):
                 _tag(path, event.verdict.status.value)
@@ -75,15 +73,13 @@ class WandbTracker:
             self._own_runs[self._arm_of[found["run"]]].add(f"{found['path']}/{found['id']}")
 
     def _write(self, page: StoryPage) -> None:
-        """One run from its beginning to its end, and once: a controller may be killed before it can say that it was."""
-        identity = sha256(page.key.encode("utf-8", "replace")).hexdigest()[:16]
-        mark = self.options.folder / f"{identity}.written"
-        if mark.exists():
-            return
+        """One run from its beginning to its end, and once."""
+        self._once(page, lambda identity: self._log(page, identity))
+
+    def _log(self, page: StoryPage, identity: str) -> None:
         import wandb  # noqa: PLC0415 - an optional package, and slow to load
 
         logging.getLogger("wandb").setLevel(logging.ERROR)
-        self.options.folder.mkdir(parents=True, exist_ok=True)
         wandb.setup(settings=_quiet(wandb))  # what it says outside of a run, too
         run = wandb.init(
             project=self.options.project,
@@ -100,11 +96,10 @@ class WandbTracker:
             reinit="create_new",
             settings=_quiet(wandb),
         )
-        for step, figures in sorted(_by_step(page).items()):
+        for step, figures in by_step(page).items():
             run.log(figures, step=step)
         run.summary.update({**page.words, **page.numbers})
         run.finish(exit_code=int(page.outcome == "crash"))
-        mark.touch()
 
 
 def _tag(path: str, word: str) -> None:
@@ -131,12 +126,3 @@ def _quiet(wandb: Any) -> Any:
         x_disable_meta=True,
         x_save_requirements=False,
     )
-
-
-def _by_step(page: StoryPage) -> dict[int, dict[str, float]]:
-    """W&B takes the figures of one step together, steps ascending."""
-    found: dict[int, dict[str, float]] = defaultdict(dict)
-    for name, curve in page.curves.items():
-        for step, value in curve:
-            found[step][name] = value
-    return found
