@@ -37,11 +37,11 @@ PROTECTED = (
     ".openhands_instructions", ".trae/x", ".amazonq/x", ".idx/x", "replit.md", ".replit", ".factory/x", ".forge/x", ".tabnine/x",
     ".cody/x", ".sourcegraph/x", ".pearai/x", ".void/x", ".zencoder/x", ".plandex-v2/x", ".jules/x", "JULES.md", ".mentat/x",
     ".mentat_config.json", ".gptme.toml", "gptme.toml", ".pr_agent.toml", ".coderabbit.yaml", ".rovodev/x", ".iflow/x", "IFLOW.md",
-    ".vibe/x",
+    ".vibe/x", "CONVENTIONS.md", "firebender.json", ".firebender/rules/x.mdc", ".pi/skills/x/SKILL.md", ".skills/x/SKILL.md",
 )  # fmt: skip
 FREE = (
     "a/.gitmodules", "gitmodules", ".gitignore", "a/.githooks/x", "a/reports/x", "a/session/x", "reports.py", "sweep.yaml", "mini.yaml",
-    ".cursorrule", "xCLAUDE.md", "CLAUDE.md.txt", ".gitlab/x", "agents/x",
+    ".cursorrule", "xCLAUDE.md", "CLAUDE.md.txt", ".gitlab/x", "agents/x", "llms.txt", "devbox.json",
 )  # fmt: skip
 
 

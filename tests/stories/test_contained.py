@@ -58,6 +58,7 @@ REFUSED = {
     "a start-up file in the home": 'open(os.path.expanduser("~/.bashrc"), "a").write("#")',
     "a module for every Python": 'os.makedirs(site.getusersitepackages()); open(site.getusersitepackages() + "/a.pth", "w")',
     "a module in the environment": 'open(os.path.join(json.__path__[0], "x.py"), "w")',
+    "read branches and notes of other ideas": 'assert b"other/idea" in subprocess.check_output(["git", "for-each-ref"])',
     "read a key": 'open(os.path.expanduser("~/.ssh/id_ed25519")).read()',
     "read a login": 'open(os.path.expanduser("~/.netrc")).read()[0]',
     "read the repository's .env": 'open(top + "/.env").read()[0]',
@@ -91,7 +92,7 @@ ALLOWED = {
     "use semaphores": "__import__('multiprocessing').Semaphore()",
     "listen and connect": "socket.create_server(('127.0.0.1', 0)).getsockname()",
     "read what it was given": 'open(os.environ["GIVEN"]).read()[0]',
-    "read branches and commits of other ideas": 'subprocess.run(["git", "log", "--all", "--oneline"], check=True, stdout=-3)',
+    "find commits of other ideas among git's objects": 'subprocess.run(["git", "cat-file", "--batch-all-objects", "--batch-check"], check=True, stdout=-3)',
     "read its own variables": 'os.environ["AUTORESEARCH_RUN_FOLDER"][0]',
     "lead its own git elsewhere": 'os.environ["GIT_DIR"] = "/nowhere"; os.environ["PYTHONINSPECT"] = "1"',
 }
@@ -177,6 +178,7 @@ def attempts(make_lab, tmp_path_factory):
         (lab.root / path).parent.mkdir(parents=True, exist_ok=True)
         (lab.root / path).write_text(textwrap.dedent(text))
     commit_all(lab.root)
+    subprocess.run(("git", "branch", "autoresearch/other/idea"), cwd=lab.root, check=True)
     before = subprocess.check_output(("git", "rev-parse", "main"), cwd=lab.root)
     lab.write(
         stop="1 experiments, 200s each",

@@ -219,6 +219,13 @@ def in_the_way(repo: Path, branch: str) -> str:
     )
 
 
+def of_ours(repo: Path) -> tuple[Path, ...]:
+    """Where git keeps refs of ours: branches, notes, copies of records; those that are packed lie with everybody's."""
+    kept = (f"{HEADS}{PREFIX}", f"{ARCHIVE}{PREFIX}", "refs/notes", f"refs/{PREFIX}", f"refs/{PREFIX}-evidence")
+    common = common_dir(repo)
+    return tuple(common / place / ref for place in ("", "logs") for ref in kept)
+
+
 def create_branch(repo: Path, branch: str, commit: str) -> None:
     """Make a branch of ours; one that already points at `commit` is fine.
 

@@ -86,14 +86,20 @@ def _within(campaign: CampaignConfig, paths: CampaignPaths, survey: Survey, job:
         required=campaign.run.sandbox == "required" or campaign.run.network == "off",
         network=campaign.run.network == "host",
         shown=(
-            *_texts([paths.root, refs.common_dir(paths.root)]),
+            *_texts([paths.root, refs.common_dir(paths.root), *_own_branch(tree)]),
             *(path for path in survey.inputs if Path(path).is_absolute()),
             *_places(paths.root, campaign.run.show),
         ),
-        hidden=_texts(records + ([paths.heavy] if paths.volume else [])),
+        hidden=_texts([*records, *refs.of_ours(paths.root), *([paths.heavy] if paths.volume else [])]),
         frozen=_texts(held),
         sealed=_texts(tree / path for path in caches),
     )
+
+
+def _own_branch(tree: Path) -> list[Path]:
+    """The file of the branch that a worktree stands on, without which its git knows no HEAD; it may be packed."""
+    branch = refs.current_branch(tree) if tree.is_dir() else None
+    return [refs.common_dir(tree) / refs.HEADS / branch] if branch else []
 
 
 def held_in(paths: CampaignPaths, campaign: CampaignConfig, survey: Survey, commit: str) -> tuple[str, ...]:

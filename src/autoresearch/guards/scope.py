@@ -26,7 +26,7 @@ INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
     "codex": (".codex/**", ".codexignore"),
     "gemini": ("gemini.md", ".gemini/**", ".geminiignore", "qwen.md", ".qwen/**"),
     "opencode": ("opencode.json", "opencode.jsonc", "tui.json", "tui.jsonc", ".opencode/**", "context.md"),
-    "aider": (".aider*", ".aider*/**"),
+    "aider": (".aider*", ".aider*/**", "conventions.md"),
     "mini": (".mini-swe-agent/**", ".mswea/**"),
     "cursor": (".cursorrules", ".cursor/**", ".cursorignore", ".cursorindexingignore"),
     "copilot": (
@@ -43,6 +43,7 @@ INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
         "crush.md", "crush.json", ".crush.json", ".crush/**", ".openhands/**", ".openhands_instructions", "warp.md",
         ".trae/**", ".amazonq/**", ".idx/**", "replit.md", ".replit", ".factory/**", ".forge/**",
         ".tabnine/**", ".cody/**", ".sourcegraph/**", ".pearai/**", ".void/**", ".zencoder/**", ".plandex*/**",
+        "firebender.json", ".firebender/**", ".pi/**", ".skills/**",
         ".jules/**", "jules.md", ".mentat/**", ".mentat_config.json", ".gptme.toml",
         "gptme.toml", ".pr_agent.toml", ".coderabbit.yaml", ".rovodev/**", ".iflow/**", "iflow.md", ".vibe/**",
     ),
