@@ -88,6 +88,16 @@ def mlflow_database(folder: Path, rows: Rows) -> Path:
     return folder / "mlflow.db"
 
 
+def trackio_fragments(folder: Path, rows: Rows) -> Path:
+    """What Trackio writes where SQLite is not safe: two fragments of one process."""
+    place = folder / "trackio" / "inbox" / "edbe5104448c46ca"
+    place.mkdir(parents=True, exist_ok=True)
+    said = [{"kind": "metric", "run": "a", "step": at, "metrics": json_only(row)} for at, row in enumerate(rows)]
+    for number, part in enumerate((said[:1], said[1:])):
+        (place / f"{number:08d}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in part))
+    return place
+
+
 def trackio(folder: Path, rows: Rows) -> Path:
     """A project's database of Trackio."""
     (folder / "trackio").mkdir(exist_ok=True)
@@ -96,6 +106,11 @@ def trackio(folder: Path, rows: Rows) -> Path:
         opened.execute(f"CREATE TABLE metrics ({columns})")
         opened.executemany(
             "INSERT INTO metrics (run_name, step, metrics) VALUES ('a', ?, ?)",
-            [(step, json.dumps(row)) for step, row in enumerate(rows)],
+            [(step, json.dumps(json_only(row))) for step, row in enumerate(rows)],
         )
     return folder / "trackio" / "demo.db"
+
+
+def json_only(row: dict[str, float]) -> dict[str, object]:
+    """As Trackio spells it."""
+    return {key: "NaN" if isinstance(value, float) and isnan(value) else value for key, value in row.items()}

@@ -26,6 +26,7 @@ KINDS = {
     "mlflow folder": (MlflowSource, run_files.mlflow_folder),
     "mlflow database": (MlflowSource, run_files.mlflow_database),
     "trackio": (TrackioSource, run_files.trackio),
+    "trackio fragments": (TrackioSource, run_files.trackio_fragments),
 }
 ENDLESS = """CREATE VIEW metrics AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c)
 SELECT x AS key, x AS value, x AS step, x AS run_uuid, 0 AS is_nan, x AS timestamp FROM c"""
@@ -56,7 +57,7 @@ def test_every_number_is_read_at_its_step(kind, tmp_path):
     assert found.notes == ()
 
 
-@pytest.mark.parametrize("kind", ["wandb", "mlflow folder", "trackio"])
+@pytest.mark.parametrize("kind", ["wandb", "mlflow folder", "trackio", "trackio fragments"])
 def test_a_file_cut_at_any_byte_gives_no_number_that_it_did_not_hold(kind, tmp_path):
     """At each byte, where the contract looks at some."""
     source, write = KINDS[kind]
@@ -195,7 +196,7 @@ trackio.finish()
 
 @pytest.mark.full
 @pytest.mark.trackers
-@pytest.mark.parametrize("kind", [*REAL, "mlflow folder"])
+@pytest.mark.parametrize("kind", [*REAL, "mlflow folder", "trackio fragments"])
 def test_what_the_real_packages_write_is_read(kind, tmp_path):
     """The files that a script leaves beside itself with the package as it is installed."""
     name = kind.partition(" ")[0]
@@ -203,6 +204,7 @@ def test_what_the_real_packages_write_is_read(kind, tmp_path):
         pytest.skip(f"needs {name}")
     own = {"TRACKIO_DIR": str(tmp_path / "trackio"), "WANDB_SILENT": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
     own |= {"MLFLOW_TRACKING_URI": (tmp_path / "mlruns").as_uri()} if kind == "mlflow folder" else {}
+    own |= {"TRACKIO_STORAGE_MODE": "jsonl"} if kind == "trackio fragments" else {}
     own |= {"MLFLOW_ALLOW_FILE_STORE": "true"}
     script = [sys.executable, "-c", REAL[name]]
     subprocess.run(script, cwd=tmp_path, env={**os.environ, **own}, check=True, capture_output=True, timeout=240)

@@ -1,4 +1,4 @@
-"""Stores that a script's own tracker keeps on its machine: MLflow's folder or database, Trackio's database.
+"""Stores that a script's own tracker keeps on its machine: MLflow's folder or database, Trackio's in either form.
 
 Formats read here:
 
@@ -8,6 +8,9 @@ Formats read here:
   timestamp, step, is_nan, run_uuid. What a current MLflow writes by default, as `mlflow.db`.
 - Trackio's database (trackio/sqlite_storage.py): SQLite, one for each project, `metrics` with the columns run_name,
   step, metrics, the last a JSON object.
+- Trackio's fragments (trackio/fragments.py): `inbox/<writer>/<number>.jsonl`, a line for each entry with `kind`, `run`,
+  `step` and `metrics`. What it writes on a network file system, or with TRACKIO_STORAGE_MODE=jsonl, until a dashboard
+  takes them into the database.
 
 A database is copied together with its write-ahead log before it is opened: nothing of a run is written to, and a copy
 that was taken in the middle of a write is read at the next look.
@@ -41,6 +44,9 @@ from autoresearch.metrics.safe_read import (
 from autoresearch.run.measurement import Readings
 
 _METRIC = re.compile(r"(?:^|.*/)([^/]+)/([0-9a-f]{32})/metrics/(.+)$")
+_FRAGMENT = re.compile(r"(?:^|/)inbox/[0-9a-f]+/[0-9]+\.jsonl$")
+_NOT_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
+"""Numbers that JSON does not have, as Trackio spells them."""
 _PATIENCE_S = 10.0
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ})
 _PROGRAM = re.compile(r"\bvirtual\b|\bas\s*\(", re.IGNORECASE)
@@ -72,7 +78,7 @@ class MlflowSource:
 
 
 class TrackioSource:
-    """All metrics of Trackio runs, from the databases of its projects; keys of nested objects are joined by `/`.
+    """All metrics of Trackio runs, from its projects' databases and its fragments; nested keys are joined by `/`.
 
     Trackio keeps them in `~/.cache/huggingface/trackio` unless the variable TRACKIO_DIR says where: a run's own folder
     has to be told, as in `env: {TRACKIO_DIR: "{folder}/trackio"}`.
@@ -85,8 +91,10 @@ class TrackioSource:
         self._files: dict[Path, _StoredFile] = {}
 
     def read(self, folder: Path) -> Readings:
-        """Everything below `folder`."""
-        return _readings([_stored(self._files, item, log, _trackio_rows) for item, log in _databases(folder)])
+        """Everything below `folder`; a fragment that is in the database meanwhile says the same twice."""
+        found = [_stored(self._files, item, log, _trackio_rows) for item, log in _databases(folder)]
+        fragments = [item for item in files_below(folder, "*.jsonl") if _FRAGMENT.search(item.name)]
+        return _readings([*found, *(_stored(self._files, item, None, _fragment) for item in fragments)])
 
 
 class _StoredFile:
@@ -184,13 +192,27 @@ def _trackio_rows(file: _StoredFile, item: Found, log: Found | None) -> None:
             file.take((str(run), tag, at, value) for tag, value in _flat(said))
 
 
+def _fragment(file: _StoredFile, item: Found, _log: Found | None) -> None:
+    """A fragment is put in its place whole; a last line without its end may be torn, and is left out."""
+    with open_found(item) as stream:
+        for line in lines_of(stream):
+            said = parse_json(line) if line.endswith(b"\n") else None
+            metrics = said.get("metrics") if isinstance(said, dict) and said.get("kind") == "metric" else None
+            if not isinstance(said, dict) or not isinstance(metrics, dict):
+                continue
+            file.ours = True
+            if (at := whole(said.get("step"))) is not None:
+                run = str(said.get("run"))
+                file.take((run, tag, at, value) for tag, value in _flat(metrics))
+
+
 def _flat(document: dict[str, object]) -> Iterator[tuple[str, float]]:
     pending: list[tuple[str, object]] = list(document.items())
     while pending:
         tag, value = pending.pop()
         if isinstance(value, dict):
             pending += [(f"{tag}/{key}", inner) for key, inner in value.items()] if "_type" not in value else []
-        elif not isinstance(value, str) and (found := number(value)) is not None:
+        elif (not isinstance(value, str) or value in _NOT_FINITE) and (found := number(value)) is not None:
             yield tag, found
 
 
