@@ -12,6 +12,7 @@ from autoresearch.secrets.redactor import Cleaner, Redactor
 
 VALUE = "sk9-Zt5Tz8kWqYr20LmNoPq"
 KNOWS = Redactor([VALUE, "hunter2-5Tz8kWqYr20"])
+NUMBERS = "".join(f"{one}\n" for one in VALUE.encode())
 FORMS = {
     "over two lines": f"{VALUE[:9]}\n{VALUE[9:]}",
     "over three, indented and quoted": f'  "{VALUE[:6]}"\n  "{VALUE[6:12]}"\n  "{VALUE[12:]}"',
@@ -29,6 +30,9 @@ FORMS = {
     "base32": base64.b32encode(VALUE.encode()).decode(),
     "base32 over lines": textwrap.fill(base64.b32encode(VALUE.encode()).decode(), 16),
     "a list of numbers": str(list(VALUE.encode())),
+    "numbers, one a line": "\n".join(map(str, VALUE.encode())),
+    "base32 in small letters": base64.b32encode(VALUE.encode()).decode().lower(),
+    "base64 backwards": base64.b64encode(VALUE.encode()).decode()[::-1],
     "an array of C": ", ".join(map(hex, VALUE.encode())),
     "numbers in columns": textwrap.fill(" ".join(f"{one:4}" for one in VALUE.encode()), 40),
 }
@@ -64,7 +68,7 @@ def test_what_is_not_all_of_it_or_too_far_apart_is_not(text):
     assert Redactor([VALUE, "123456789012"]).clean(text) == text
 
 
-@given(st.lists(st.sampled_from(["a\n", "loss 1\n", "\r", VALUE[0], VALUE[:5], VALUE[5:], VALUE[5:] + "\n", VALUE[::-1], "\n"])),
+@given(st.lists(st.sampled_from(["a\n", "loss 1\n", "\r", VALUE[0], VALUE[:5], VALUE[5:], VALUE[5:] + "\n", VALUE[::-1], "\n", NUMBERS[:7], NUMBERS[7:]])),
        st.integers(1, 9))  # fmt: skip
 def test_a_stream_is_cleaned_as_its_whole_is(parts, size):
     """Wherever its pieces begin: a line that may go on in the next one is held until that is there."""
