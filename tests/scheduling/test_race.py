@@ -52,6 +52,11 @@ def test_between_two_validations_of_the_parent_its_curve_is_straight():
     )
 
 
+def test_the_shortest_run_of_the_parent_is_how_long_one_is():
+    """Beyond its end nothing is known of it."""
+    assert "at step 70 of 80" in hopeless(run(0.01, 70), [PARENT[0], PARENT[1][:9]], UP, 0.02)
+
+
 def test_a_plan_says_which_runs_end_early():
     """For each way of ending them, and with the share of steps from which a race is on."""
     assert early_ends(kill=False).startswith("none: every run goes on")

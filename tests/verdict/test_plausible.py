@@ -27,6 +27,7 @@ def scored(metric, direction=UP, base=(0.5, 0.6, 0.7)):
 @pytest.mark.parametrize(("values", "odd"), [
     ((1.1, 1.12), ""),
     ((1.5, 1.5), ""),
+    ((1.5, 1.5, 1.6), ""),
     ((1.5, 1.5, 1.5), "3 seeds gave 1.5 to the last digit, and no two of the baseline's 3 runs agree"),
     ((3.55,), ""),
     ((3.57,), "a gain of +2.57 is 50 times the width of the noise (0.0512)"),
@@ -143,6 +144,15 @@ def test_code_of_an_ideas_own_waits_for_a_person_where_only_its_runs_vouch(one, 
     assert verdict.status is (DISCARD if held else KEEP)
     told = f"{HELD}: it changes code, and 1 of its 2 numbers stand on its own runs' word alone; it would be"
     assert verdict.reason.startswith(told) is held
+
+
+@pytest.mark.parametrize("more", [{"plumbing": True}, {"purpose": Purpose.CONFIRM}])
+def test_runs_that_a_verdict_does_not_rest_on_hold_nothing(more):
+    """A small run shows that something works, and fresh seeds come after the verdict."""
+    aside = runs("a", 1.12, seed=7, unverified=True, **more)
+    seen = board(*runs("a", 1.1), *aside, *runs("a", None), ideas=(CODED,), settings=PolicySettings(holds=True))
+    advised = Settle("a", Verdict(status=KEEP, reason="", runs=1), "a")
+    assert gated(advised, seen) == advised
 
 
 def test_code_built_on_held_code_waits_as_well():
