@@ -370,3 +370,12 @@ def test_the_text_of_a_pull_request_has_a_recipe_of_what_differs():
     assert "```yaml\ndefaults: base.yaml\na:\n  b: [1, 2]\n  c: x\n```" in whole
     code = tuple(replace(entry, overrides=()) for entry in made.entries)
     assert "```yaml" not in adoption.pull_request(replace(made, entries=code), "idea", ("idea",), "b", "m")
+
+
+def test_why_an_effect_has_two_figures_is_said_once_on_a_page():
+    """Where the lists and the tables differ for the same idea, beside the lists; nowhere else."""
+    made = report()
+    for page in (markdown(made), html(made)):
+        assert page.count("with the luck of having been chosen taken out") == 1
+    (same,) = (replace(one, effect=one.claim.effect) for one in made.entries if one.claim and one.claim.effect)
+    assert "luck of having been chosen" not in markdown(replace(made, entries=(made.entries[0], same)))

@@ -118,6 +118,11 @@ def test_what_fresh_seeds_do_not_speak_for_is_adopted_only_by_its_number(finishe
     assert "To adopt an experiment all the same, name it: autoresearch adopt N" in lab.refused("adopt")
     assert lab.cli("adopt", "2").returncode == 0
     assert git(lab, "log", "--format=%s", f"main..{BRANCH}") == "optimizer: raise the learning rate\n"
+    said = (lab.folder / "pull-request.md").read_text()
+    assert " overruled keep (" in said
+    assert "): discard, one lucky seed" in said
+    assert "It was judged" not in said
+    assert "A person's word: " in git(lab, "log", "-1", "--format=%B", BRANCH)
     assert "is the baseline itself" in lab.refused("adopt", "1")
     assert "there is no experiment 9" in lab.refused("adopt", "9")
 

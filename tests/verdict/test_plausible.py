@@ -172,6 +172,8 @@ def test_what_waits_for_a_person_is_named_with_what_to_type():
     assert "autoresearch overrule 3 keep --reason" in said
     assert told_of_held([(3, HELD), (5, HELD)])[0].startswith("#3, #5 wait for a person's word")
     assert told_of_held([(4, "better")]) == ()
+    (odd,) = told_of_held([(6, f"{LOOK}: a gain of 9 widths")])
+    assert odd.startswith("#6 waits for a person's look, as the numbers are implausible: look at it, then autoresearch")
 
 
 @pytest.mark.parametrize(("one", "ran", "believed"), [

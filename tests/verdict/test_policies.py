@@ -366,7 +366,7 @@ def test_runs_that_no_idea_wants_leave_every_kept_change_out():
             done = Trial(arm=advice.arm, seed=advice.seed, purpose=advice.purpose, value=1.0, order=len(now.trials))
             now = replace(now, trials=(*now.trials, done), runs_left=now.runs_left - 1)
     ablated = [t.arm for t in now.trials if t.purpose is Purpose.ABLATE]
-    assert sorted(ablated) == ["without-1"] * 3 + ["without-2"] * 3 + ["without-3"] * 3
+    assert sorted(ablated) == ["without-a"] * 3 + ["without-b"] * 3 + ["without-c"] * 3
 
 
 def test_while_a_run_is_pending_there_is_other_work():

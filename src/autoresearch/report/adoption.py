@@ -75,7 +75,8 @@ def _message(campaign: str, entry: ReportLine, hypothesis: Hypothesis) -> str:
 
 def _measured(entry: ReportLine, told: str) -> str:
     word = standing(entry)
-    return f"Measured: {told}" + (f" ({word})." if word else ".")
+    measured = f"Measured: {told}" + (f" ({word})." if word else ".")
+    return f"{measured}\n\nA person's word: {entry.overruled}." if entry.overruled else measured
 
 
 def standing_of(report: Report, arm: str) -> str:
@@ -89,7 +90,8 @@ def standing_of(report: Report, arm: str) -> str:
         return report.headline
     if arm == report.leaner_arm:
         return f"{report.leaner[:1].upper()}{report.leaner[1:]}."
-    judged = next((f" It was judged {one.status}: {one.reason}." for one in report.entries if one.name == arm), "")
+    entry = next((one for one in report.entries if one.name == arm), None)
+    judged = f" {entry.overruled or f'It was judged {entry.status}: {entry.reason}'}." if entry else ""
     other = (
         f"This is not the best of the campaign ({report.incumbent}), so the headline of the campaign is not about it."
     )
@@ -123,6 +125,7 @@ def pull_request(report: Report, arm: str, ideas: Sequence[str], branch: str, me
     told = dict(facts(report, mark="`"))
     own = ("best",) if arm == report.incumbent else ()
     kept = [(label, told[label]) for label in ("goal", "baseline", *own, "noise", "recipe") if label in told]
+    kept += [("a person's word", f"#{entry.index}: {entry.overruled}") for entry in lines if entry.overruled]
     cost = costs.added(report.spend, report.usd_per_gpu_hour)
     one = lines[-1]
     again = [f"autoresearch reproduce {one.index} --campaign {report.campaign}"] if one.name == arm else []

@@ -34,6 +34,7 @@ class ReportLine:
         branch, commit: Its branch, and its commit in short.
         parent: What it was made from.
         built_on: The newest experiment in that, `baseline` where there is none; empty for the baseline.
+        overruled: Which person changed its verdict, from what to what and why; empty where nobody did.
         minutes: Wall-clock minutes of all its runs.
         symptoms: Health findings, `name: evidence`.
         watched: What the hypothesis said to watch, beside its parent's value.
@@ -66,6 +67,7 @@ class ReportLine:
     integrity: str = ""
     fresh: int = 0
     built_on: str = ""
+    overruled: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,15 @@ def _line(history: History, entry: Experiment) -> ReportLine:
         integrity=integrity_of(history.runs_of(arm) or runs),
         fresh=len(history.fresh_values(entry.name)),
         built_on=next(iter(history.lineage(entry.parent)[-1:]), BASELINE) if entry.name != BASELINE else "",
+        overruled=_overruled(entry),
     )  # fmt: skip
+
+
+def _overruled(entry: Experiment) -> str:
+    if not entry.overruled or not entry.judged:
+        return ""
+    said, before = entry.overruled, entry.judged.verdict
+    return f"{said.by} overruled {before.status} ({before.reason}): {said.verdict.status}, {said.verdict.reason}"
 
 
 def _judged_arm(history: History, entry: Experiment) -> str:

@@ -17,6 +17,7 @@ from autoresearch.report.pages import (
     number,
     standing,
     time_words,
+    two_figures,
     what_to_do,
 )
 from autoresearch.report.plain_text import interval, safe
@@ -112,7 +113,7 @@ def _believed(report: Report) -> str:
             items = "".join(f"<li>{safe(claim_words(entry))}</li>" for entry in entries[-_LISTED:])
             items += f"<li>and {len(entries) - _LISTED} earlier ones</li>" if len(entries) > _LISTED else ""
             parts.append(f'<p><span class="badge">{word}</span> ({meaning})</p><ul>{items}</ul>')
-    parts.append(f'<p class="faint">{safe(caution_words(report))}</p>')
+    parts += [f'<p class="faint">{safe(told)}</p>' for told in (two_figures(report), caution_words(report)) if told]
     return "\n".join(parts)
 
 

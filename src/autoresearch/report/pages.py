@@ -64,6 +64,7 @@ def _standings(report: Report) -> str:
             lines += ["", f"**{word}** ({meaning}):", "", *(f"- {clean(claim_words(entry))}" for entry in found)]
     if len(lines) == 1:
         lines += ["", "Nothing has been judged yet."]
+    lines += ["", told] if (told := two_figures(report)) else []
     caution = caution_words(report)
     lines += ["", caution] if caution else []
     return "\n".join(lines)
@@ -167,6 +168,17 @@ def standing(entry: ReportLine) -> str:
 def _failed(entry: ReportLine) -> bool:
     """Whether an attempt was turned down for the way in which its runs failed, without any number of its own."""
     return entry.status == Status.DISCARD and not entry.runs
+
+
+def two_figures(report: Report) -> str:
+    """Why an effect has another figure in the tables, in a sentence; empty where none has."""
+    found = [(one.effect, one.claim.effect) for one in report.entries if one.claim and one.claim.effect is not None]
+    if all(judged is None or judged == claimed for judged, claimed in found):
+        return ""
+    return (
+        "An effect here is what all runs together say, with the luck of having been chosen taken out; one on fresh "
+        "seeds alone is as measured, for they chose nothing. The tables have each as it was measured for its verdict."
+    )
 
 
 def risk_words(report: Report) -> str:

@@ -7,7 +7,7 @@ asked for scatter.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from statistics import stdev
 
@@ -42,18 +42,29 @@ HELD = "held for a person's word"
 
 
 def told_of_held(rows: Iterable[tuple[int, str]]) -> tuple[str, ...]:
-    """Which ideas wait for a person's word, and what to do, in a sentence; nothing where none does.
+    """Which ideas wait for a person's word or look, and what to do, a sentence each; nothing where none does.
 
     Args:
         rows: Number and reason of each verdict.
     """
-    held = [index for index, reason in rows if reason.startswith(HELD)]
-    if not held:
-        return ()
-    which = ", ".join(f"#{index}" for index in held)
-    waits = f"{which} wait{'s' * (len(held) == 1)} for a person's word, as only runs of changed code vouch for the gain"
-    cure = f"look at it, then autoresearch overrule {held[0]} keep --reason '...'"
-    return (f"{waits}: {cure}; in a campaign whose file has `evaluate:` none waits",)
+    told = list(rows)
+    held = [index for index, reason in told if reason.startswith(HELD)]
+    odd = [index for index, reason in told if reason.startswith(LOOK)]
+    found = []
+    if held:
+        waits = f"{_some(held)} for a person's word, as only runs of changed code vouch for the gain"
+        found = [f"{waits}: {_cure(held[0])}; in a campaign whose file has `evaluate:` none waits"]
+    if odd:
+        found.append(f"{_some(odd)} for a person's look, as the numbers are implausible: {_cure(odd[0])}")
+    return tuple(found)
+
+
+def _some(indices: Sequence[int]) -> str:
+    return f"{', '.join(f'#{index}' for index in indices)} wait{'s' * (len(indices) == 1)}"
+
+
+def _cure(index: int) -> str:
+    return f"look at it, then autoresearch overrule {index} keep --reason '...'"
 
 
 def gated(advice: Advice, board: Board) -> Advice:

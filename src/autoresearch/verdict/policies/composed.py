@@ -285,15 +285,21 @@ def _ablate(evidence: Evidence, fresh: _Fresh) -> Advice | None:
             rest = tuple(other for other in kept if other != idea)
             made = next((b for b in evidence.board.bundles if b.parent == BASELINE and b.ideas == rest), None)
             if made is None:
-                return Combine(bundle_name(evidence, "without"), rest, BASELINE, f"everything kept but {idea}")
+                return Combine(_without(evidence, idea), rest, BASELINE, f"everything kept but {idea}")
             tried = [t.seed for t in evidence.board.trials if t.arm == made.name]
             if not made.conflict and turn not in tried:
                 return Measure(made.name, turn, Purpose.ABLATE, f"the incumbent without {idea}")
     return None
 
 
+def _without(evidence: Evidence, idea: str) -> str:
+    """A name that says which idea is left out; with a number where something is called so already."""
+    name = f"without-{idea}"
+    return bundle_name(evidence, name) if name in {*evidence.ideas, *evidence.bundles} else name
+
+
 def bundle_name(evidence: Evidence, kind: str) -> str:
-    """A name for a new bundle that nothing on the board has yet: `without-1`, `merge-2`."""
+    """A name for a new bundle that nothing on the board has yet: `merge-2`."""
     taken = {*evidence.ideas, *evidence.bundles, BASELINE}
     number = len(evidence.board.bundles) + 1
     while f"{kind}-{number}" in taken:
