@@ -13,7 +13,7 @@ test *words:
 lint:
     .venv/bin/ruff check
     .venv/bin/ruff format --check
-    .venv/bin/lint-imports --config tools/importlinter.ini
+    .venv/bin/lint-imports tools/importlinter.ini
 
 types:
     .venv/bin/mypy
