@@ -28,9 +28,9 @@ from functools import cache
 from pathlib import Path
 from typing import Self, TextIO
 
-AT_START = ("AUTORESEARCH_", "COLUMNS", "COVERAGE", "LANG", "LC_", "LD_", "PYTHON", "TZ")
+AT_START = ("COVERAGE", "LANG", "LC_", "LD_", "PYTHON")
 """Beginnings of variables that are looked at before a command begins."""
-ARMED_LATER = ("AUTORESEARCH_FAULT", "PYTHONPATH")
+ARMED_LATER = ("PYTHONPATH",)
 """Those of them that a fork can take up."""
 LEFT_OUT = ("autoresearch.examples", "autoresearch.mcp", "autoresearch.researchers.search", "autoresearch.testing")
 """What has threads of its own when it is loaded, or is no part of a command."""
@@ -293,6 +293,7 @@ def _arm() -> None:
     from autoresearch.machine import fault_points
     from autoresearch.ports import plugins
 
+    time.tzset()
     fault_points._ARMED = os.environ.get(fault_points.VARIABLE, "")
     if added := os.environ.get("PYTHONPATH"):
         sys.path[1:1] = [folder for folder in added.split(os.pathsep) if folder not in sys.path]

@@ -136,15 +136,20 @@ def test_every_point_is_in_the_table_and_every_entry_is_a_point():
     assert [name for name in set(POINTS) - used if f'"{name.rpartition(".")[0]}"' not in source] == []
 
 
+_WRITES = {
+    "file": "from autoresearch.machine import disk; disk.replace(folder / 'f', 'text')",
+    "ledger": "from autoresearch.records import ledger, row\n"
+    "ledger.Ledger(folder / 'l').append(row.decode({'branch': 'a', 'status': 'keep'}))",
+    "journal": "from autoresearch.records import journal; from autoresearch.experiment import events\n"
+    "journal.Journal(folder / 'j').append(events.Resumed(at=1.0, by='anna'))",
+}
+
+
 @pytest.mark.parametrize("name", [name for name in POINTS if FAMILIES.fullmatch(name)])
 def test_the_points_of_a_family_are_reached(tmp_path: Path, name: str):
     """Each step of appending and replacing can be made to fail."""
     code = (
-        "import sys; from pathlib import Path; from autoresearch.machine import disk\n"
-        "from autoresearch.records import journal, ledger, row; from autoresearch.experiment import events\n"
-        "folder = Path(sys.argv[1]); folder.mkdir()\n"
-        "ledger.Ledger(folder / 'l').append(row.decode({'branch': 'a', 'status': 'keep'}))\n"
-        "journal.Journal(folder / 'j').append(events.Resumed(at=1.0, by='anna'))\n"
-        "disk.replace(folder / 'f', 'text')"
+        "import sys; from pathlib import Path; folder = Path(sys.argv[1]); folder.mkdir()\n"
+        + _WRITES[name.partition(".")[0]]
     )
     assert order(tmp_path / "folder", f"{name}=kill", code).code == -9

@@ -156,7 +156,7 @@ KEYS = st.sampled_from(
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=2), st.sampled_from([FULL, CHILD, SHARED]))
 def test_an_edited_file_means_what_the_overrides_meant(checkout, wanted, name):
