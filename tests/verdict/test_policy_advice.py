@@ -70,7 +70,7 @@ def rounded(value: object) -> object:
 
 def told(advice: Advice) -> str:
     """One piece of advice in full, on one line."""
-    fields = asdict(advice)
+    fields = {name: value for name, value in asdict(advice).items() if name not in {"free", "crosses"}}
     if isinstance(advice, Settle):
         fields["verdict"] = {key: rounded(value) for key, value in fields["verdict"].items()}
     return f"{type(advice).__name__} {json.dumps(fields)}"

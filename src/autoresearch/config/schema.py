@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from autoresearch.config.line_rules import LineagesConfig
 from autoresearch.config.stop_phrase import parse
 from autoresearch.config.stop_rule import DEFAULT, StopRule
 from autoresearch.errors import CampaignError, mistakes
@@ -309,6 +310,7 @@ class CampaignConfig(_Part):
     trackers: tuple[TrackerConfig, ...] = ()
     """Who else is told of the start, of runs, verdicts and the end; one that fails or hangs never holds anything up."""
     verdict: VerdictConfig = VerdictConfig()
+    lineages: LineagesConfig = LineagesConfig()
     scope: ScopeConfig = ScopeConfig()
     evaluate: EvaluateConfig | None = None
     """An independent evaluation of every run; None: a run's number is what the run itself says."""

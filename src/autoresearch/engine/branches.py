@@ -5,7 +5,7 @@ so that the same content gives the same commit, and a proposal is kept on disk b
 """
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,13 +30,13 @@ from autoresearch.engine.guarded_commit import (
     keep_testimony,
     shadowed,
 )
+from autoresearch.engine.lines.merging import Conflict, composed, crossed, rebased
 from autoresearch.engine.supply import brief_for
 from autoresearch.engine.worktrees import (
     checkout,
     clean_checkout,
     half_taken_back,
     scope_of,
-    survey_of_arm,
     tree_path,
 )
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
@@ -51,7 +51,6 @@ from autoresearch.git.call import is_about_room
 from autoresearch.guards.scope import breaches
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.researcher import Mender
-from autoresearch.ports.target import SETTINGS
 
 
 def open_baseline(ctx: Context) -> None:
@@ -91,14 +90,13 @@ Attempt = Generator[Question, Answered, None]
 """An attempt on its way to its commit; driven as `chain.ask_for_proposal` is."""
 
 
-def explore(ctx: Context, parent: str) -> int:
-    """Open an attempt; its index."""
+def explore(ctx: Context, parent: str, crosses: str = "") -> int:
+    """Open an attempt, for an idea or to put the line `crosses` on the parent; its index."""
     chain.mark_plateaus(ctx)
     chain.drop_useless(ctx)
     index = max(ctx.history.experiments, default=0) + 1
-    ctx.record(
-        ExperimentOpened(at=ctx.clock(), index=index, parent=parent, parent_commit=ctx.history.arm_commit(parent))
-    )
+    commit = ctx.history.arm_commit(parent)
+    ctx.record(ExperimentOpened(at=ctx.clock(), index=index, parent=parent, parent_commit=commit, crosses=crosses))
     fault_points.point("propose.opened")
     return index
 
@@ -113,12 +111,16 @@ def attempt(ctx: Context, index: int) -> Attempt:
     kept = ctx.paths.attempt(index)
     proposal = kept_proposal(kept)
     if proposal is None or not tree.exists():
-        proposal = yield from ask_for_proposal(ctx, entry, tree)
+        if entry.opened.crosses:
+            proposal = crossed(ctx, entry, tree)
+        else:
+            proposal = yield from ask_for_proposal(ctx, entry, tree)
         if proposal is None:
             worktree.remove(ctx.paths.root, tree)
             return
         disk.replace(kept, json.dumps(asdict(proposal), indent=2) + "\n")
     fault_points.point("propose.edited")
+    proposal = rebased(ctx, entry, tree, kept, proposal)
     if commit_proposal(ctx, entry, tree, proposal) and is_clean(ctx, proposal.hypothesis):
         worktree.attach(tree, entry.branch, entry.commit)
     else:
@@ -126,15 +128,11 @@ def attempt(ctx: Context, index: int) -> Attempt:
     kept.unlink(missing_ok=True)
 
 
-class Conflict(Exception):  # noqa: N818 - an outcome that is recorded, no failure of ours
-    """These ideas do not go together; the text says which and why."""
-
-
 def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None:
     """Put each idea's own change on one branch; a conflict or a refused recipe is recorded, not raised."""
     branch = names.branch(ctx.campaign.campaign, name)
     try:
-        commit = _composed(ctx, name, ideas, ctx.history.arm_commit(parent))
+        commit = composed(ctx, name, ideas, ctx.history.arm_commit(parent))
         refs.create_branch(ctx.paths.root, branch, commit)
         worktree.attach(ctx.paths.worktree(name), branch, commit)
     except (Conflict, RepositoryError) as error:
@@ -147,69 +145,6 @@ def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None
         return
     fault_points.point("propose.bundle.record")
     ctx.record(BundleMade(at=ctx.clock(), name=name, branch=branch, commit=commit, ideas=ideas, parent=parent))
-
-
-def _composed(ctx: Context, name: str, ideas: Sequence[str], base: str) -> str:
-    """The bundle's commit: diffs of files first, by git; overrides on top of them, by key."""
-    keyed = [idea for idea in ideas if by_overrides(ctx, idea)]
-    diffs = [idea for idea in ideas if idea not in keyed]
-    start = _merged(ctx, name, ideas, base, diffs)
-    tree = ctx.paths.worktree(name)
-    worktree.remove(ctx.paths.root, tree)  # a crash may have left half of the overrides in it
-    worktree.add(ctx.paths.root, tree, start)
-    try:
-        if not keyed:
-            ctx.survey_of(start, tree)
-            return start
-        files = _overridden(ctx, tree, keyed)
-        whole = commits.commit_tree_from(tree, start, files, name, commits.identity(ctx.paths.root), 0)
-        commit = _commit(ctx, name, ideas, base, f"{whole}^{{tree}}", [*diffs, *keyed])
-        ctx.survey_of(commit, tree)
-    except RecipeError as error:
-        raise Conflict(f"the merged recipe is refused: {error}") from error
-    return commit
-
-
-def by_overrides(ctx: Context, idea: str) -> bool:
-    """Whether an experiment's commit is its overrides, in the recipe's own file or the settings, and nothing else."""
-    entry = ctx.history.experiment(idea)
-    hypothesis, committed = entry.hypothesis, entry.committed
-    if committed is None or entry.commit != committed.commit or not hypothesis.overrides:
-        return False
-    return is_clean(ctx, hypothesis) and set(committed.files) <= {SETTINGS, *ctx.survey.lineage[:1]}
-
-
-def _merged(ctx: Context, name: str, ideas: Sequence[str], base: str, diffs: Sequence[str]) -> str:
-    start = base
-    for number, idea in enumerate(diffs, start=1):
-        entry = ctx.history.experiment(idea)
-        result = diff.merge_tree(ctx.paths.root, start, entry.commit, base=entry.parent_commit)
-        if result.tree is None:
-            raise Conflict(f"{idea} conflicts in {', '.join(result.conflicts)}")
-        start = _commit(ctx, name, ideas, base, result.tree, diffs[:number])
-    return start
-
-
-def _overridden(ctx: Context, tree: Path, ideas: Sequence[str]) -> tuple[str, ...]:
-    """Give a tree the overrides of several ideas; returns the files changed."""
-    here, files = ctx.target.survey(tree).facts.values, set[str]()
-    for idea in ideas:
-        entry = ctx.history.experiment(idea)
-        before, after = (survey_of_arm(ctx, arm).facts.values for arm in (entry.parent, idea))
-        overrides = entry.hypothesis.overrides
-        if why := change.clash(here, before, after, overrides):
-            raise Conflict(f"{idea} conflicts: {why}")
-        files.update(ctx.target.apply(tree, overrides))
-        here = change.merged(here, before, after, overrides)
-    return tuple(sorted(files))
-
-
-def _commit(ctx: Context, name: str, ideas: Sequence[str], base: str, tree: str, held: Sequence[str]) -> str:
-    """A commit of a merged tree; the same ideas give the same commit again after a crash."""
-    at = max(ctx.history.experiment(idea).opened.at for idea in ideas)
-    message = f"bundle: {', '.join(ideas)}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
-    parents = [base, *(ctx.history.experiment(idea).commit for idea in held)]
-    return commits.commit_tree(ctx.paths.root, tree, parents, message, commits.identity(ctx.paths.root), at)
 
 
 def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:

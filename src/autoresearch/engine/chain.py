@@ -37,6 +37,9 @@ from autoresearch.ports import plugins
 from autoresearch.ports.researcher import Believer, Biller, Mender, Researcher, Witness
 from autoresearch.scheduling.exploration import Turn, order, patience
 from autoresearch.scheduling.exploration import why_nobody as in_words
+from autoresearch.scheduling.lineages import earned, earned_shares
+from autoresearch.scheduling.next_move import board
+from autoresearch.verdict.evidence import Evidence
 
 _SHOWN = 3
 
@@ -100,13 +103,22 @@ def _told(ctx: Context, researcher: Researcher, brief: Brief) -> Brief:
 
 def _turns(ctx: Context) -> list[Turn]:
     made, asked = ctx.history.tally.proposed, list(ctx.asked.values())
+    shares = _earned(ctx) if ctx.campaign.lineages.ask == "gain" else {}
     return [
         Turn(
-            made.get(one.name, 0) + asked.count(one.name), spec.share, spec.limit, ctx.history.refused.get(one.name, 0),
-            patience(spec.patience, finite=one.finite),
+            made.get(one.name, 0) + asked.count(one.name), shares.get(one.name, spec.share), spec.limit,
+            ctx.history.refused.get(one.name, 0), patience(spec.patience, finite=one.finite),
         )
         for one, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)
     ]  # fmt: skip
+
+
+def _earned(ctx: Context) -> dict[str, float]:
+    """The part of the ideas to come that each researcher has earned."""
+    rules, names = ctx.campaign.lineages, [one.name for one in ctx.researchers]
+    evidence = Evidence(board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
+    found = earned(ctx.history, evidence, names, ctx.campaign.usd_per_gpu_hour)
+    return dict(zip(names, earned_shares(found, rules.floor), strict=True))
 
 
 @dataclass(frozen=True)

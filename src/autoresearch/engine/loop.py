@@ -217,7 +217,7 @@ class Loop:
             case next_move.Reopen():
                 self._asks.begin(move.index, branches.attempt(self.ctx, move.index))
             case next_move.Explore():
-                index = branches.explore(self.ctx, move.parent)
+                index = branches.explore(self.ctx, move.parent, move.crosses)
                 self._asks.begin(index, branches.attempt(self.ctx, index))
             case next_move.Unask():
                 self._asks.drop(move.reason)

@@ -72,6 +72,7 @@ class Idea:
         vouched: Whether a person gave the verdict.
         own_code: Whether it changes code that its runs carry out, and so could write their number.
         grips: What of that gets hold of what measures.
+        crosses: The idea that it puts on top of its parent, nobody having been asked; empty for a new one.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Idea:
     vouched: bool = False
     own_code: bool = False
     grips: tuple[str, ...] = ()
+    crosses: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,10 +184,15 @@ class Board:
 
 @dataclass(frozen=True)
 class Propose:
-    """Ask a researcher for a new idea, to start from `parent`."""
+    """Ask a researcher for a new idea, to start from `parent`; a policy says that it is `free` to start elsewhere.
+
+    Where it `crosses` a line with `parent`, nobody is asked.
+    """
 
     parent: str
     why: str = ""
+    free: bool = False
+    crosses: str = ""
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class ControllerStopped:
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentOpened:
-    """An attempt got its index; one by hand has who opened it in `by`, and name, branch and hypothesis already."""
+    """An attempt got its index; by hand: who in `by`, and name to hypothesis. `crosses`: the line put on the parent."""
 
     at: float
     index: int
@@ -82,6 +82,7 @@ class ExperimentOpened:
     name: str = ""
     branch: str = ""
     hypothesis: Hypothesis | None = None
+    crosses: str = ""
     kind: Literal["experiment_opened"] = "experiment_opened"
 
 

@@ -42,6 +42,7 @@ class Hypothesis:
         simplifies: Whether it claims to remove more than it adds, so that a tie keeps it (R106); see `guards.scope`.
         unlocks: Whether later ideas need it, so that a tie keeps it (R107).
         source: Name of the researcher that proposed it.
+        crosses: The line that the program has put on top of its parent; empty for an idea of a researcher's.
     """
 
     title: str
@@ -57,6 +58,7 @@ class Hypothesis:
     simplifies: bool = False
     unlocks: bool = False
     source: str = ""
+    crosses: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

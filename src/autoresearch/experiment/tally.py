@@ -242,4 +242,5 @@ def idea_of(entry: Experiment, runs: Iterable[Run], *, untested: bool) -> Idea:
         vouched=entry.overruled is not None,
         own_code=committed.own_code or any(one.own_code for one in entry.repairs),
         grips=(*committed.grips, *(grip for one in entry.repairs for grip in one.grips)),
+        crosses=hypothesis.crosses,
     )

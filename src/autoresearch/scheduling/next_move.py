@@ -18,6 +18,7 @@ from autoresearch.ports.policy import Policy
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling import exploration, yardstick
 from autoresearch.scheduling.exploration import canary_for, hold_for, left_over, resting, unspent
+from autoresearch.scheduling.lineages import placed
 from autoresearch.scheduling.own_rulings import baseline_verdict, crash_to_mend, memory_to_spare
 from autoresearch.scheduling.stop_check import Outlook
 from autoresearch.scheduling.yardstick import Remeasure
@@ -32,10 +33,11 @@ class OpenBaseline:
 
 @dataclass(frozen=True)
 class Explore:
-    """Ask a researcher for one hypothesis on top of `parent` and commit it."""
+    """Ask a researcher for one hypothesis on top of `parent` and commit it; or put the line `crosses` on it."""
 
     parent: str
     why: str
+    crosses: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,17 +228,20 @@ def _next(history: History, campaign: CampaignConfig, policy: Policy, objective:
         return held
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
-    if ahead := _ahead(history, campaign.launcher.parallel, policy, seen, advice, view):
+    if ahead := _ahead(history, campaign, policy, seen, advice, view):
         return ahead
+    advice = placed(history, seen, campaign.lineages, advice) if isinstance(advice, Propose) else advice
     move = _from_advice(advice, campaign, view, flying, history.exhausted_because)
     if isinstance(move, Stop) and view.runs_left != 0 and (rests := resting(history, view.now)):
         return Wait(rests[0].sentence(view.now))
     return replace(move, reason="; ".join([move.reason, *left_over(history)])) if isinstance(move, Stop) else move
 
 
-def _ahead(history: History, slots: int, policy: Policy, seen: Board, advice: Advice, view: Outlook) -> Explore | None:
+def _ahead(
+    history: History, campaign: CampaignConfig, policy: Policy, seen: Board, advice: Advice, view: Outlook
+) -> Explore | None:
     """An idea to ask for while no slot is free, as the policy would with a slot for each run that it wants before."""
-    used = len(history.in_flight())
+    used, slots, rules = len(history.in_flight()), campaign.launcher.parallel, campaign.lineages
     room = slots + view.ahead - used - len(view.asked)
     if not view.ahead or used < slots or not (history.baseline and history.baseline.judged):
         return None
@@ -247,7 +252,10 @@ def _ahead(history: History, slots: int, policy: Policy, seen: Board, advice: Ad
         seen, room = replace(seen, trials=(*seen.trials, trial), runs_left=left), room - 1
         advice = gated(_advice(policy, history, seen), seen)
     may = room > 0 and _may_ask(view) and not _troubled(history, view)
-    return Explore(advice.parent, advice.why) if may and isinstance(advice, Propose) else None
+    if not may or not isinstance(advice, Propose):
+        return None
+    advice = placed(history, seen, rules, advice)
+    return Explore(advice.parent, advice.why, advice.crosses)
 
 
 def _may_ask(view: Outlook) -> bool:
@@ -359,7 +367,7 @@ def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying
         case Propose() if view.asked and (not _may_ask(view) or len(flying) + len(view.asked) >= slots + view.ahead):
             return Wait(_THINKING)
         case Propose():
-            return Explore(advice.parent, advice.why)
+            return Explore(advice.parent, advice.why, advice.crosses)
         case Measure():
             return Launch(advice.arm, advice.seed, advice.purpose, advice.why)
         case Rest() if flying:

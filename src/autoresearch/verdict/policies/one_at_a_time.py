@@ -8,6 +8,8 @@ Before a new idea is asked for, an incumbent that further runs do not bear out i
 what it was built on.
 """
 
+from dataclasses import replace
+
 from autoresearch.experiment.board import Advice, Bundle, Combine, Demote, Idea, Measure, Propose, Settle
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict import shared_rules
@@ -22,7 +24,8 @@ MARGIN = 0.5
 
 def one_at_a_time(evidence: Evidence, way: WayOfJudging) -> Advice | None:
     """What open ideas need, then a run for the sake of all, then the next idea."""
-    return judge(evidence, way) or way.aside(evidence) or propose(evidence, way.why)
+    found = judge(evidence, way) or way.aside(evidence) or propose(evidence, way.why)
+    return replace(found, free=True) if isinstance(found, Propose) else found
 
 
 def judge(evidence: Evidence, way: WayOfJudging) -> Advice | None:
@@ -44,9 +47,24 @@ def next_for(evidence: Evidence, way: WayOfJudging, idea: Idea) -> Settle | Comb
     merge = _merge(evidence, idea)
     if merge is not None and not merge.conflict:
         return _merged(evidence, way, idea, merge)
-    if idea.parent == incumbent or merge is not None or _strange(evidence, idea.parent):
+    if merge is not None or _strange(evidence, idea.parent) or _stands_on(evidence, idea.parent, incumbent):
         return _contest(evidence, way, idea, idea.name, incumbent)
     return _stale(evidence, way, idea)
+
+
+def _stands_on(evidence: Evidence, arm: str, incumbent: str) -> bool:
+    """Whether an arm is the incumbent or near misses on top of it, so that what it holds is tested as it is.
+
+    What a person turned down, or was kept and fell, comes back in no such way.
+    """
+    seen = set[str]()
+    while arm != incumbent and arm in evidence.ideas and arm not in seen:
+        verdict = evidence.ideas[arm].verdict
+        if verdict is None or verdict.status is not Status.DISCARD or evidence.ideas[arm].vouched:
+            return False
+        seen.add(arm)
+        arm = evidence.parent(arm)
+    return arm == incumbent
 
 
 def _first(evidence: Evidence, way: WayOfJudging, idea: Idea) -> Settle | Measure:
