@@ -9,6 +9,7 @@ import pytest
 from autoresearch.errors import CampaignError, FruitlessError, ResearcherError
 from autoresearch.researchers.agent.options import AgentOptions
 from autoresearch.researchers.agent.purse import Purse
+from autoresearch.researchers.agent.researcher import AgentResearcher
 
 
 def test_the_diff_is_the_change_and_the_answer_is_its_words(either):

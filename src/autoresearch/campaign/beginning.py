@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from autoresearch.git import refs, worktree
 from autoresearch.machine import disk
 from autoresearch.ports import metric_source, plugins
 from autoresearch.ports.launcher import Launcher
-from autoresearch.ports.researcher import Researcher
+from autoresearch.ports.researcher import Joiner, Researcher
 from autoresearch.ports.target import Survey, Target
 from autoresearch.records import finding, mirror, volume
 from autoresearch.records.ledger import Ledger
@@ -138,6 +138,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
     survey = _survey_at(target, paths, started.base_commit)
     told = correction(approved, campaign.launcher)
     differs, anew = surroundings.compared(campaign, opened.history, survey, target, corrected=bool(told))
+    researchers = _researchers(campaign, paths) if proposing else ()
     context = Context(
         campaign=campaign,
         paths=paths,
@@ -145,8 +146,8 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         limits=StopLimits.load(opened.history.limits),
         policy=policy(campaign.verdict.policy),
         target=target,
-        researchers=_researchers(campaign, paths) if proposing else (),
-        another=partial(_researcher, campaign, paths),
+        researchers=researchers,
+        another=partial(_one_more, campaign, paths, researchers),
         editors=_editors(campaign),
         launcher=launcher_of(campaign, paths),
         sources=metric_source.sources_of(target),
@@ -181,6 +182,14 @@ def launcher_of(campaign: CampaignConfig, paths: CampaignPaths) -> Launcher:
 
 def _researchers(campaign: CampaignConfig, paths: CampaignPaths) -> tuple[Researcher, ...]:
     return tuple(_researcher(campaign, paths, name) for name in _names(campaign))
+
+
+def _one_more(campaign: CampaignConfig, paths: CampaignPaths, first: Sequence[Researcher], name: str) -> Researcher:
+    """Make one more of the researchers of a name, which counts together with the first."""
+    one = _researcher(campaign, paths, name)
+    if isinstance(one, Joiner):
+        one.join(next((other for other in first if other.name == name), None))
+    return one
 
 
 def _researcher(campaign: CampaignConfig, paths: CampaignPaths, name: str) -> Researcher:

@@ -108,6 +108,15 @@ class Concurrent(Protocol):
 
 
 @runtime_checkable
+class Joiner(Protocol):
+    """A researcher that counts together with others made alike, such as what all of them may spend."""
+
+    def join(self, first: object) -> None:
+        """Count with the first one from now on; called once, before it is asked anything."""
+        ...
+
+
+@runtime_checkable
 class Witness(Protocol):
     """A researcher whose work leaves something to read: an agent's calls, what they cost, what it tried."""
 

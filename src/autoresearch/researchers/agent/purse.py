@@ -1,9 +1,8 @@
-"""What the calls of one agent have cost, and what a further one may: shared by all that are made with its folder."""
+"""What the calls of one agent have cost, and what a further one may: shared by all that are asked at once."""
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from threading import Lock
 
@@ -114,9 +113,3 @@ class Purse:
         if tokens is not None and spent.get("blind", 0) >= _MOST_BLIND and not spent.get("tokens"):
             return f"has a bound of {tokens} tokens and does not say how many it used: bound it with `limit`"
         return ""
-
-
-@cache
-def of(folder: Path) -> Purse:
-    """The purse of a researcher's folder, the same one for everybody in this process."""
-    return Purse(folder)

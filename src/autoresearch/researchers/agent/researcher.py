@@ -24,10 +24,11 @@ from autoresearch.git import contents, refs, worktree
 from autoresearch.guards.custody import Custody
 from autoresearch.machine import disk
 from autoresearch.researchers.agent import answer as agent_answer
-from autoresearch.researchers.agent import dry_run, prices, purse, transcript, troubles
+from autoresearch.researchers.agent import dry_run, prices, transcript, troubles
 from autoresearch.researchers.agent.answer import Answer
 from autoresearch.researchers.agent.invocation import Caller, Result, as_json, fill, template
 from autoresearch.researchers.agent.options import AgentOptions
+from autoresearch.researchers.agent.purse import Purse
 from autoresearch.researchers.agent.transcript import Said
 from autoresearch.researchers.agent.troubles import Trouble
 from autoresearch.secrets import environment
@@ -60,7 +61,6 @@ class AgentResearcher:
 
     name = "agent"
     edits = True
-    """It works in the worktree itself."""
     finite = False
 
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:
@@ -69,12 +69,16 @@ class AgentResearcher:
         self._caller = Caller(self.options, folder)
         self._notes: list[str] = []
         self._bills: list[ResearcherAsked] = []
-        self._purse = purse.of(folder)
+        self.purse = Purse(folder)
         prompts = self.options.prompts and self.options.root / self.options.prompts
         self._templates = {name: template(f"{name}.md", prompts) for name in ("propose", "repair", "answer", *_TASKS)}
         nothing = dict.fromkeys(_PARTS, "")
         for name in ("propose", "repair"):
             fill(self._templates[name], nothing)
+
+    def join(self, first: object) -> None:
+        """Count together with the first of its kind: one purse, whoever pays."""
+        self.purse = first.purse if isinstance(first, AgentResearcher) else self.purse
 
     @classmethod
     def instructions(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -89,7 +93,7 @@ class AgentResearcher:
             ResearcherError: It could not work for a reason that time or a person may mend; the tree is as it was.
         """
         self._count_lost()
-        if over := self._purse.used_up(self.options):
+        if over := self.purse.used_up(self.options):
             self._note_once(f"the agent {over}; it is not asked again")
             return None
         commit = refs.head_commit(tree)
@@ -110,7 +114,7 @@ class AgentResearcher:
             last = (
                 number == self.options.tries
                 or result.ending.word == "timed-out"
-                or bool(self._purse.used_up(self.options))
+                or bool(self.purse.used_up(self.options))
             )
             ended = attendance.TROUBLE if failed else attendance.FRUITLESS
             self._record(brief.index, result, ended if last else attendance.AGAIN, why)
@@ -156,7 +160,7 @@ class AgentResearcher:
         """
         if self._caller.uncontained:
             return 0
-        return 1 if self.options.home is not None else self._purse.at_once(self.options)
+        return 1 if self.options.home is not None else self.purse.at_once(self.options)
 
     def interrupt(self) -> None:
         """End the call that is under way, and begin no other."""
@@ -203,7 +207,7 @@ class AgentResearcher:
                 f"the agent works without a sandbox ({self._caller.uncontained}): it can reach everything this account "
                 f"can; what it moves in git or in the records is put back or reported afterwards"
             )
-        with self._purse.call(self.options.max_cost_usd) as left:
+        with self.purse.call(self.options.max_cost_usd) as left:
             custody = Custody.take(self.options.root, tree, self.folder.parent.parent, bool(self._caller.uncontained))
             try:
                 result = self._caller.call(label, prompt, tree, left, brief)
@@ -322,7 +326,7 @@ class AgentResearcher:
             money = prices.cost_usd(price, said.tokens_in or 0, said.tokens_cached or 0, said.tokens_out or 0)
             said = replace(said, cost_usd=money, priced=True)
         worked = result.ending.word != "exited" or result.ending.code == 0
-        self._purse.pay(said.cost_usd, tokens, worked=worked)
+        self.purse.pay(said.cost_usd, tokens, worked=worked)
         return replace(result, said=said)
 
     def _bill(self, result: Result, outcome: str, why: str) -> None:
@@ -336,7 +340,7 @@ class AgentResearcher:
         )  # fmt: skip
 
     def _count_lost(self) -> None:
-        calls, usd, why = self._purse.lost()
+        calls, usd, why = self.purse.lost()
         self._notes += [why] * bool(calls)
         lost = ResearcherAsked(
             at=time.time(), index=0, researcher=self.name, outcome=attendance.AGAIN, why=why, agent=self.options.agent,
@@ -345,8 +349,8 @@ class AgentResearcher:
         self._bills += [lost] * calls
 
     def _note_once(self, text: str) -> None:
-        if text not in self._purse.told:
-            self._purse.told.add(text)
+        if text not in self.purse.told:
+            self.purse.told.add(text)
             self._notes.append(text)
 
     def _redactor(self) -> Redactor:
