@@ -254,3 +254,11 @@ def test_a_trivial_crash_is_mended_in_the_experiments_worktree(bench):
     assert bench.edited() == ("notes.txt",)
     bench.git("-C", str(bench.tree), "checkout", "-q", ".")
     assert bench.researcher("true").repair(bench.brief(), bench.tree, "NameError: lr") is False
+
+
+def test_those_asked_at_once_pay_from_one_purse_and_others_from_theirs(tmp_path):
+    """It is the controller's that made the first of them: nothing of the process remembers a folder."""
+    options = {"root": str(tmp_path), "agent": "command", "command": ["true"], "max_tokens": 10}
+    first, more, other = (AgentResearcher(options=options, folder=tmp_path) for _ in range(3))
+    more.join(first)
+    assert more.purse is first.purse is not other.purse

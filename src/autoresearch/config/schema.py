@@ -19,7 +19,6 @@ from autoresearch.experiment.board import PolicySettings
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-"""Names of users that are used as folders."""
 UPSTREAM = "upstream"
 """What `plan` takes in place of the keys of `evaluate`: the target writes them, for a program of its own project."""
 
