@@ -97,7 +97,7 @@ def note_pauses(ctx: Context) -> None:
         text = f"{run.run_id} goes on"
         if since is not None:
             when = time.strftime("%H:%M:%S UTC", time.gmtime(since))
-            text = f"{run.run_id} is paused since {when}: somebody has stopped it; no limit counts that time"
+            text = f"{run.run_id} is paused since {when}: somebody has stopped it; its time limit does not count that"
         ctx.note(text, run=run.run_id, paused_since="" if since is None else str(since))
 
 
