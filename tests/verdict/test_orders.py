@@ -106,7 +106,7 @@ def test_ideas_run_in_the_order_of_their_attempts_and_before_a_new_one_is_asked_
     one = replace(waiting, trials=(*BASE, Trial(arm="a", seed=42, pending=True)))
     assert next_of(one).arm == "b"
     both = replace(one, trials=(*one.trials, Trial(arm="b", seed=42, pending=True)))
-    assert next_of(both) == Propose("baseline", "an idea, please")
+    assert next_of(both) == Propose("baseline", "an idea, please", free=True)
 
 
 def test_a_verdict_that_is_due_comes_before_any_run():
