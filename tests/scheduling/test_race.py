@@ -145,6 +145,7 @@ def test_before_a_fifth_and_before_six_complete_runs_nobody_races():
     assert not outraced(curve, PARENT, [*others[1:], first_run(0, 0, complete=False)], UP, 0.01)
     assert not outraced(curve, PARENT, others, UP, None)
     assert not outraced(curve, PARENT, others, UP, 0.0)
+    assert outraced(curve, PARENT, [*others[:5], FirstRun([(20, 0.2), (100, 0.6)], PARENT, complete=True)], UP, 0.01)
     pointless = FirstRun([(0, 0.5), (100, 0.5)], [[(100, 0.6)]], complete=True)  # one point is no curve to be behind
     assert not outraced(curve, PARENT, [*others[1:], pointless], UP, 0.01)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.verdict.boards import DISCARD, KEEP, board, idea, runs
 
-from autoresearch.experiment.board import Bundle, PolicySettings, Settle, TakenBack
+from autoresearch.experiment.board import Bundle, Measure, PolicySettings, Settle, TakenBack
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.integrity import off_curve
 from autoresearch.run.measurement import Direction, Objective
@@ -42,6 +42,15 @@ def test_a_baseline_without_scatter_asks_for_none():
     same = runs("baseline", 1.0, 1.0, 1.0, purpose=Purpose.BASELINE)
     flat = replace(board(ideas=(idea("a"),)), trials=(*same, *runs("a", 9.0, 9.0, 9.0)))
     assert implausible(Evidence(flat), "a") == ""
+
+
+def test_the_width_is_that_of_the_noisier_of_baseline_and_campaign():
+    """A baseline that happened to agree with itself makes no gain too large where other runs scatter."""
+    quiet = runs("baseline", 1.0, 1.0001, 0.9999, purpose=Purpose.BASELINE)
+    loud = (*runs("b", 1.0, 1.4), *runs("c", 1.1, 0.7))
+    seen = replace(board(ideas=(idea("a"), idea("b"), idea("c"))), trials=(*quiet, *loud, *runs("a", 3.0)))
+    assert implausible(Evidence(seen), "a") == ""
+    assert implausible(Evidence(replace(seen, trials=(*quiet, *runs("a", 3.0)))), "a")
 
 
 def test_a_large_gain_within_what_is_worth_having_is_left_alone():
@@ -85,7 +94,7 @@ def test_an_evaluation_or_a_person_settles_it():
     *((scored(name), 1.0) for name in ("acc", "f1", "auc", "auroc", "precision", "recall", "pass", "em", "success")),
     *((scored(name, Direction.MINIMIZE), 0.0) for name in ("error", "err", "mse", "rmse", "mae", "wer", "cer")),
     (scored("ppl", Direction.MINIMIZE), 1.0), (scored("loss", Direction.MINIMIZE, ()), None),
-    (scored("accuracy", base=(0.5, 40.0)), 100.0), (scored("accuracy", base=(100.0,)), 100.0),
+    (scored("accuracy", base=(0.5, 40.0)), 100.0), (scored("accuracy", base=(1.5,)), 100.0), (scored("accuracy", base=(100.0,)), 100.0),
     (scored("accuracy", base=(0.2, 1.0)), 1.0), (scored("accuracy", base=(100.5, 40.0)), None),
 ])  # fmt: skip
 def test_the_end_of_a_scale_is_told_by_the_name(bound, expected):
@@ -186,6 +195,8 @@ def test_what_it_takes_to_vouch_for_numbers(one, ran, believed):
     assert vouched_for(Evidence(seen), {Purpose.CONFIRM}, {"a", "baseline"}) is believed
     assert vouched_for(Evidence(seen), {Purpose.CONFIRM}, {"baseline"})
     assert vouched_for(Evidence(seen), {Purpose.CONFIRM}, {"a"}) is believed
+    failed = runs("a", None, seed=8, purpose=Purpose.CONFIRM, unverified=True)
+    assert vouched_for(Evidence(replace(seen, trials=(*seen.trials, *failed))), {Purpose.CONFIRM}, {"a"}) is believed
     taken = replace(seen, taken_back=(TakenBack("a", 1, 1),))
     assert not vouched_for(Evidence(taken), {Purpose.CONFIRM}, {"a"})
     assert vouched_for(Evidence(taken), {Purpose.CONFIRM}, {"baseline"})
@@ -215,6 +226,8 @@ def test_a_keep_that_cannot_be_is_a_discard_with_the_reason():
     assert held.verdict.reason.startswith(LOOK)
     assert held.verdict.reason.endswith("otherwise: clearly better")
     assert gated(Settle("a", verdict, "a"), fine) == Settle("a", verdict, "a")
+    for other in (Settle("a", replace(verdict, status=DISCARD), None), Measure("a", 7, Purpose.REPEAT)):
+        assert gated(other, odd) == other
 
 
 @pytest.mark.parametrize(("ours", "theirs", "kept"), [

@@ -52,8 +52,8 @@ __all__ = [
 
 _FILES = ("launchers", "researchers", "targets", "metric_sources", "trackers", "policies", "dialects")
 
-if "pytest" in sys.modules:  # a failed promise shows what it found, as an assertion in a test file does
-    sys.modules["pytest"].register_assert_rewrite(*(f"{__name__}.{file}" for file in _FILES))
+if pytest := sys.modules.get("pytest"):  # a failed promise shows what it found, as an assertion in a test file does
+    pytest.register_assert_rewrite(*(f"{__name__}.{file}" for file in _FILES))
 
 
 def __getattr__(name: str) -> Any:
