@@ -320,3 +320,19 @@ def test_a_policy_without_an_estimate_may_cost_all_that_the_campaign_file_allows
 
     said = run_costs.cost(Silent(), 5, PolicySettings(max_runs=4, confirm=0.0))
     assert (said.least, said.most) == (7, 22)
+
+
+@pytest.mark.parametrize(("near", "as_it_stands"), [
+    ({}, True), ({"own_code": True}, False), ({"vouched": True}, False),
+])  # fmt: skip
+def test_what_is_built_on_a_near_miss_is_judged_as_it_stands(near, as_it_stands):
+    """Against the best; on what waits for a person, or was turned down, its own change alone is put on the best first."""
+    below = replace(idea("near", status=Status.DISCARD, effect=0.0), **near)
+    now = board(
+        *runs("near", 1.0), *runs("b", 1.3), ideas=(below, idea("b", "near")),
+        settings=PolicySettings(holds=True), runs_left=20,
+    )  # fmt: skip
+    found = policy("greedy").advise(now)
+    assert (type(found), found.ideas if isinstance(found, Combine) else found.incumbent) == (
+        (Settle, "b") if as_it_stands else (Combine, ("b",))
+    )

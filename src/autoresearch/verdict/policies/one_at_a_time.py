@@ -55,12 +55,14 @@ def next_for(evidence: Evidence, way: WayOfJudging, idea: Idea) -> Settle | Comb
 def _stands_on(evidence: Evidence, arm: str, incumbent: str) -> bool:
     """Whether an arm is the incumbent or near misses on top of it, so that what it holds is tested as it is.
 
-    What a person turned down, or was kept and fell, comes back in no such way.
+    What a person turned down, what waits for a person's word, or was kept and fell, comes back in no such way.
     """
     seen = set[str]()
     while arm != incumbent and arm in evidence.ideas and arm not in seen:
-        verdict = evidence.ideas[arm].verdict
-        if verdict is None or verdict.status is not Status.DISCARD or evidence.ideas[arm].vouched:
+        idea = evidence.ideas[arm]
+        if idea.verdict is None or idea.verdict.status is not Status.DISCARD or idea.vouched:
+            return False
+        if idea.own_code and evidence.settings.holds:
             return False
         seen.add(arm)
         arm = evidence.parent(arm)
