@@ -27,9 +27,9 @@ if __name__ == "__main__":
 IDEAS = [
     {"title": "replaced", "patch": tuned("import judge", "judge.grade = lambda guess: 0.9")},
     {"title": "nothing left", "patch": tuned("import os", 'os.environ["AUTORESEARCH_RUN_FOLDER"] = "/tmp"')},
-    {"title": "no list", "patch": tuned("import json", 'json.dump = lambda x, f: f.write("?")')},
     {"title": "honest", "overrides": ["lr=0.7"]},
 ]
+UNREADABLE = {"title": "no list", "patch": tuned("import json", 'json.dump = lambda x, f: f.write("?")')}
 
 
 def campaign(lab, ideas, run=None, **evaluate: object):
@@ -48,7 +48,7 @@ def campaign(lab, ideas, run=None, **evaluate: object):
 
 
 def test_what_the_run_says_counts_only_where_its_evaluation_says_the_same(lab):
-    """Both numbers are named where they differ; what leaves nothing, or nothing readable, has no number at all."""
+    """Both numbers are named where they differ; what leaves nothing has no number at all."""
     campaign(lab, IDEAS)
     done = lab.run()
     rows = {row.description: row for row in lab.rows()}
@@ -57,10 +57,19 @@ def test_what_the_run_says_counts_only_where_its_evaluation_says_the_same(lab):
     assert "the run says 0.9, its evaluation from the base commit 0.6" in rows["replaced"].reason
     assert rows["replaced"].extra["integrity"] == "contradicted"
     assert "the run left no predictions.json, which its evaluation reads" in rows["nothing left"].reason
-    assert "evaluation: the evaluation gave no number: it failed, exit code 1" in rows["no list"].reason
-    assert [rows[name].metric_value for name in ("replaced", "nothing left", "no list")] == [None] * 3
+    assert [rows[name].metric_value for name in ("replaced", "nothing left")] == [None] * 2
     assert (lab.folder / "honest" / "evaluation-1" / "run.log").exists()
     assert "unverified" not in (lab.folder / "report.md").read_text()
+
+
+@pytest.mark.full
+def test_what_its_evaluation_cannot_read_has_no_number(lab):
+    """It is run again before that is said, the last time after half a minute: the machine may have been at fault."""
+    campaign(lab, [UNREADABLE])
+    lab.run()
+    row = lab.rows()[1]
+    assert "evaluation: the evaluation gave no number: it failed, exit code 1" in row.reason
+    assert row.metric_value is None
 
 
 IN_PLACE = {
