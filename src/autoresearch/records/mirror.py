@@ -134,16 +134,22 @@ def doubt(paths: CampaignPaths) -> str:
 
 
 def witnesses(paths: CampaignPaths) -> dict[str, str]:
-    """What the ledger and the runs' folders name, by the word that the journal has for it."""
+    """What the newest rows of the ledger and the newest folders of runs name, by the word that the journal has for it.
+
+    An older journal lacks what came last, so nothing else is asked of a long campaign.
+    """
     prefix = re.escape(campaign_prefix(paths.name)).encode()
-    rows = re.findall(rb"(?:^|\t)(%s/[\w.-]+)(?=\t)" % prefix, disk.read(paths.ledger), re.MULTILINE)
-    runs = {run_id(paths.name, *run): f"run {run[1]} of {run[0]}" for run in sorted(paths.submitted)}
+    rows = re.findall(rb"(?:^|\t)(%s/[\w.-]+)(?=\t)" % prefix, disk.read(paths.ledger), re.MULTILINE)[-_NEWEST:]
+    runs = {run_id(paths.name, *run): f"run {run[1]} of {run[0]}" for run in sorted(paths.submitted(_NEWEST))}
     return {**{branch.decode(): f"the row of {branch.decode()}" for branch in rows}, **runs}
 
 
+_NEWEST = 64
+
+
 def unknown(journal: bytes, known: Mapping[str, str]) -> dict[str, str]:
-    """Which of these words stand nowhere in a journal."""
-    return {word: told for word, told in known.items() if f'"{word}"'.encode() not in journal}
+    """Which of these words stand nowhere in a journal; newest ones are looked for, so from its end."""
+    return {word: told for word, told in known.items() if journal.rfind(f'"{word}"'.encode()) < 0}
 
 
 def listed(lost: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """Where things lie on disk. No other module joins these names."""
 
 import hashlib
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -257,10 +259,16 @@ class CampaignPaths(Layout):
         """The request as it was sent, without secrets."""
         return self.evidence(experiment, number) / SUBMISSION
 
-    @property
-    def submitted(self) -> "tuple[tuple[str, int], ...]":
-        """Experiment and number of every run of which the request lies here; a run made again lies deeper."""
-        found = (file.parent for file in self.folder.glob(f"*/{_run('*')}/{SUBMISSION}"))
+    def submitted(self, most: int) -> "tuple[tuple[str, int], ...]":
+        """Experiment and number of each run of the newest so many experiments whose request lies here.
+
+        A run made again lies deeper.
+        """
+        folders: dict[str, float] = {}
+        with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            folders = {entry.path: entry.stat().st_mtime for entry in entries if entry.is_dir(follow_symlinks=False)}
+        newest = sorted(folders, key=folders.__getitem__)[-most:]
+        found = (file.parent for one in newest for file in Path(one).glob(f"{_run('*')}/{SUBMISSION}"))
         return tuple((run.parent.name, int(run.name[len(_run("")) :])) for run in found if run.name[-1:].isdigit())
 
     def environment(self, experiment: str, number: int) -> Path:
