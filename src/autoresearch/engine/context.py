@@ -224,6 +224,11 @@ class Context:
         """Record something a person should be able to read later."""
         self.record(Noted(self.clock(), self.redactor.clean(text), details))
 
+    def note_once(self, text: str, beginning: str = "") -> None:
+        """Record it unless a note begins so already; without a beginning, unless one begins with all of it."""
+        if text and not any(note.text.startswith(beginning or text) for note in self.history.notes):
+            self.note(text)
+
     def hear(self) -> tuple[Event, ...]:
         """Take in what was appended since the last look, by us or by another process (steer, pause, stop)."""
         events, self.heard = self.journal.tail(self.heard)

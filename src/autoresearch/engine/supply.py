@@ -91,7 +91,8 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
     followed = _followed(ctx)
     if followed is None:
         return brief
-    _note_once(ctx, doubt(evidence.noise, followed))
+    told = doubt(evidence.noise, followed)
+    ctx.note_once(told, told.partition(":")[0])
     return _with_prior(brief, followed, evidence.noise, evidence.arm(parent).runs)
 
 
@@ -252,9 +253,7 @@ def _followed(ctx: Context) -> Predecessor | None:
         found = _predecessor(ctx, Layout(ctx.paths.root).campaign(ctx.campaign.follows))
         ctx.followed = found or Predecessor(name=ctx.campaign.follows)
         if found is None:
-            _note_once(
-                ctx, f"nothing is taken from {ctx.campaign.follows}: it cannot be read, or measured another thing"
-            )
+            ctx.note_once(f"nothing is taken from {ctx.campaign.follows}: it cannot be read, or measured another thing")
     return ctx.followed
 
 
@@ -269,11 +268,6 @@ def _with_prior(brief: Brief, followed: Predecessor, noise: Noise, runs: int) ->
         lender=f"{followed.repeats} in {followed.name}, until runs are repeated here",
         smallest=followed.smallest(runs),
     )
-
-
-def _note_once(ctx: Context, text: str) -> None:
-    if text and all(note.text.partition(":")[0] != text.partition(":")[0] for note in ctx.history.notes):
-        ctx.note(text)
 
 
 def trained(campaign: CampaignConfig, objective: Objective) -> tuple[object, ...]:

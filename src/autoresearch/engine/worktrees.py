@@ -277,7 +277,7 @@ def _loaded_from_elsewhere(ctx: Context, tree: Path, commit: str, ran: Mapping[s
             if not (inner or place == (ctx.paths.root / file).resolve()) or _same(place, tree / file):
                 continue
             if file not in used:
-                _note_once(ctx, f"{file} was edited and nothing that the run begins with leads to it: no run loads it")
+                ctx.note_once(f"{file} was edited and nothing that the run begins with leads to it: no run loads it")
                 continue
             why = "protected" if file in held else "edited"
             yield (
@@ -336,11 +336,6 @@ def _edited(ctx: Context, commit: str) -> list[str]:
     assert ctx.history.started is not None  # noqa: S101 - see open_baseline
     changes = diffs.changed_files(ctx.paths.root, ctx.history.started.base_commit, commit)
     return [change.path for change in changes if change.status != "D"]
-
-
-def _note_once(ctx: Context, text: str) -> None:
-    if text not in {note.text for note in ctx.history.notes}:
-        ctx.note(text)
 
 
 def _is_of_the_package(place: Path, file: Path) -> bool:

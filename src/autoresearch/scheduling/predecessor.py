@@ -58,21 +58,30 @@ class Predecessor:
 
 def told_by(name: str, history: History, board: Board, origin: Mapping[str, object]) -> Predecessor:
     """What a campaign tells a later one; `origin` has the later one's values before any change."""
-    claimed = {claim.name: claim for claim in claims(board).ideas}
+    claimed = _claimed(board)
     tried = [one for entry in history.judged if (one := tried_of(history, entry)) and one.area != "baseline"]
     return Predecessor(
         name=name,
         base=history.started.base_commit[:7] if history.started else "",
         ideas=tuple(_as_claimed(one, claimed.get(one.name)) for one in tried),
-        findings=learned_from(history, board, 1, origin),
+        findings=_learned(history, claimed, 1, origin),
         noise=Evidence(board).noise,
     )
 
 
 def learned_from(history: History, board: Board, every: int, origin: Mapping[str, object]) -> tuple[Insight, ...]:
     """What a campaign has learned, as of its last renewal after `every` verdicts."""
+    return _learned(history, _claimed(board), every, origin)
+
+
+def _claimed(board: Board) -> dict[str, Claim]:
+    return {claim.name: claim for claim in claims(board).ideas}
+
+
+def _learned(
+    history: History, claimed: Mapping[str, Claim], every: int, origin: Mapping[str, object]
+) -> tuple[Insight, ...]:
     judged = sorted(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0)
-    claimed = {claim.name: claim for claim in claims(board).ideas}
     held = history.lineage(history.incumbent)
     fallen = {one.name: one.reason for one in history.demotions if one.name not in held}
     refuted = [name for name, claim in claimed.items() if claim.standing is Standing.REFUTED]
