@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.conftest import Lab
 
+from autoresearch.records import mirror
 from autoresearch.records.journal import Journal
+from autoresearch.records.paths import Layout
 
 
 def journal_of(lab):
@@ -93,9 +95,7 @@ def test_whoever_reads_by_a_rewritten_journal_is_told_and_how_to_get_it_back(fin
 
 def test_a_journal_that_lacks_only_what_git_has_no_copy_of_is_told_by_what_ledger_and_folders_know(finished):
     """Rows and runs that it does not know are named; once that is written down the campaign goes on without them."""
-    lines = journal_of(finished).read_bytes().splitlines(keepends=True)
-    last = max(at for at, line in enumerate(lines) if b'"kind":"experiment_opened"' in line)
-    journal_of(finished).write_bytes(b"".join(lines[:last]))
+    cut(finished, before="experiment_opened")
     drop_copy(finished)
     row = finished.rows()[-1].branch
     for words in (["status"], ["show", "1"], ["ledger", "check"]):
@@ -105,6 +105,67 @@ def test_a_journal_that_lacks_only_what_git_has_no_copy_of_is_told_by_what_ledge
     assert row in [one.branch for one in finished.rows()]
     assert "lacks what came last" not in doubted(finished, "status")
     assert finished.cli("ledger", "check").returncode == 0
+
+
+def cut(lab, before="experiment_judged") -> bytes:
+    """The journal ends before the last event of a kind; what it was before that is returned."""
+    whole = journal_of(lab).read_bytes()
+    lines = whole.splitlines(keepends=True)
+    last = max(at for at, line in enumerate(lines) if f'"kind":"{before}"'.encode() in line)
+    journal_of(lab).write_bytes(b"".join(lines[:last]))
+    return whole
+
+
+ACTS = (
+    ("run", "--yes", "--plain"), ("steer", "go on"), ("pause",), ("resume",), ("stop", "--now"), ("approve", "2/1"),
+    ("overrule", "2", "keep", "--reason", "it is good"), ("extend", "3 experiments"), ("cancel", "2/1"),
+    ("experiment", "new", "a further idea"), ("experiment", "judge", "2"), ("reproduce", "2"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["older than its copy", "rewritten", "older than its rows"])
+def test_nobody_acts_by_a_journal_in_doubt_and_nothing_is_lost_by_trying(finished, how):
+    """Each verb that would write into it names the one command that mends it; then what was there before is there."""
+    whole = cut(finished)
+    if how == "older than its rows":
+        drop_copy(finished)
+    elif how == "rewritten":
+        journal_of(finished).write_bytes(whole.replace(b'"value":0.7', b'"value":0.9'))
+    doubtful, rows = journal_of(finished).read_bytes(), finished.rows()
+    for words in ACTS:
+        told = " ".join(finished.refused(*words).split())
+        assert "with: autoresearch ledger rebuild --campaign night" in told, (words, told)
+    assert (journal_of(finished).read_bytes(), finished.rows()) == (doubtful, rows)
+    assert finished.cli("ledger", "rebuild").returncode == 0
+    if how != "older than its rows":
+        assert journal_of(finished).read_bytes().startswith(whole)
+    assert finished.cli("steer", "go on").returncode == 0
+
+
+def test_a_journal_that_goes_on_from_its_copy_is_what_a_crash_leaves_and_in_no_doubt(finished):
+    """Its writer died before git had the newest lines, or before their row was written: whoever comes next goes on."""
+    whole = cut(finished)
+    drop_copy(finished)
+    mirror.save(Layout(finished.root).campaign("night"))
+    journal_of(finished).write_bytes(whole)
+    finished.ledger.write_text("".join(finished.ledger.read_text().splitlines(keepends=True)[:-1]))
+    assert finished.cli("steer", "go on").returncode == 0
+    assert finished.run().returncode == 0
+    assert "doubt" not in doubted(finished, "status")
+
+
+def test_a_campaign_that_comes_back_from_git_goes_on_though_the_ledger_knows_more(finished):
+    """What was lost with its folder is said once, in the journal, by whoever brings it back; nobody is refused for it."""
+    lost = finished.rows()[-1].branch
+    cut(finished, before="experiment_opened")
+    drop_copy(finished)
+    mirror.save(Layout(finished.root).campaign("night"))
+    shutil.rmtree(finished.folder)
+    assert finished.run().returncode == 0
+    said = next(
+        event["text"] for event in finished.journal() if "written anew from their copy" in event.get("text", "")
+    )
+    assert f"the row of {lost}" in said
 
 
 def test_a_row_edited_by_hand_is_found_and_rebuilt_with_a_backup(finished):

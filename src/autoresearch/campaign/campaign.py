@@ -193,17 +193,17 @@ class Campaign:
         """Steer the researchers; it is added to what was said before."""
         if not text.strip():
             raise UsageError("no text given; for example: autoresearch steer 'try smaller batches'")
-        opened = self._started()
+        opened = self._acting()
         word = happened.Steered(self.clock(), self._clean(text.strip()), self._who())
         consent.record(opened, word, own=bool(self.by))
 
     def pause(self, reason: str = "") -> None:
         """Pause the campaign until `resume`; runs in flight go on."""
-        self._started().journal.append(happened.Paused(self.clock(), self._clean(reason), self._who()))
+        self._acting(ends=True).journal.append(happened.Paused(self.clock(), self._clean(reason), self._who()))
 
     def resume(self) -> None:
         """Let a paused or stopped campaign go on."""
-        opened = self._started()
+        opened = self._acting()
         if opened.history.paused is None and opened.history.stop is None:
             raise CampaignError(f"campaign {opened.paths.name} is not paused; continue it with: autoresearch run")
         consent.record(opened, happened.Resumed(self.clock(), self._who()), own=bool(self.by))
@@ -216,7 +216,7 @@ class Campaign:
         Raises:
             CampaignError: Nobody works on the campaign and nothing of it runs, or runs would have to be waited for.
         """
-        opened = self._started()
+        opened = self._acting(ends=True)
         flying = len(opened.history.in_flight())
         if finding.at_work(opened.paths):
             word = happened.StopRequested(self.clock(), self._who(), now, self._clean(reason))
@@ -244,7 +244,7 @@ class Campaign:
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
         """Answer a launch that waits for a person; without a name the only one waiting. Returns the request's name."""
-        opened = self._started()
+        opened = self._acting()
         open_ones = [key for key in opened.history.approvals if key not in opened.history.answers]
         if request is None and len(open_ones) == 1:
             request = open_ones[0]
@@ -258,7 +258,7 @@ class Campaign:
 
     def overrule(self, index: int, verdict: str, *, reason: str) -> str:
         """Change a verdict to `keep`, `discard` or `crash`; the reason is kept. Returns what it does to the best."""
-        return consent.overrule(self._started(), index, verdict, self._clean(reason), self._who(), self.clock())
+        return consent.overrule(self._acting(), index, verdict, self._clean(reason), self._who(), self.clock())
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -376,8 +376,14 @@ class Campaign:
     def _named(self) -> bool:
         return self.name is not None and not self.picked
 
+    def _acting(self, *, ends: bool = False) -> opening.Opened:
+        return self._begun(opening.open_to_act(self.where, self.name, ends=ends))
+
     def _started(self) -> opening.Opened:
-        opened = opening.open_campaign(self.where, self.name)
+        return self._begun(opening.open_campaign(self.where, self.name))
+
+    @staticmethod
+    def _begun(opened: opening.Opened) -> opening.Opened:
         if opened.history.started is None:
             raise CampaignError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
         return opened

@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from autoresearch.campaign.controller import person
-from autoresearch.campaign.opening import Opened, open_campaign, redactor
+from autoresearch.campaign.opening import Opened, open_to_act, redactor
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.experiment import Run
@@ -126,7 +126,7 @@ def cancel(where: Path, name: str | None, words: str, reason: str = "") -> str:
     Raises:
         CampaignError: No such run is in flight, or no person was proved to say so.
     """
-    opened = open_campaign(where, name)
+    opened = open_to_act(where, name, ends=True)
     run_name, run = _meant(opened, words.strip())
     who = person()
     told = redactor(opened.paths.root).clean(f"cancelled by {who}: {reason.strip() or 'no reason given'}")

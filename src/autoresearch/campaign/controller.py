@@ -71,7 +71,7 @@ def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> 
         raise HeldError(f"campaign {paths.name} is {error}") from None
     with lock:
         opened = opening.open_campaign(where, paths.name)
-        mirror.refuse_parted(paths)
+        mirror.refuse_doubted(paths)
         yield opened, lock
 
 
@@ -99,7 +99,7 @@ def take_turns(
             turn.take(take_over=take_over)
             try:
                 opened = opening.open_campaign(where, paths.name)
-                mirror.refuse_parted(paths)
+                mirror.refuse_doubted(paths)
                 yield opened, turn
             finally:
                 turn.give()

@@ -14,6 +14,7 @@ from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History, fold
 from autoresearch.git import refs
+from autoresearch.machine import disk
 from autoresearch.records import finding, mirror, volume
 from autoresearch.records.journal import Journal
 from autoresearch.records.paths import EXCLUDED, CampaignPaths
@@ -81,6 +82,25 @@ def open_campaign(
     return Opened(volume.with_site(paths, campaign), as_begun(history, campaign), journal, history, heard)
 
 
+def open_to_act(where: Path, name: str | None = None, *, ends: bool = False) -> Opened:
+    """Read a campaign for somebody who is about to write into its journal.
+
+    Args:
+        where: A directory of the repository.
+        name: The campaign's name.
+        ends: They only end something, or have it rest: whoever is at work is told of that at any time.
+
+    Raises:
+        LedgerError: Its journal is damaged, rewritten or an older one: what a person says of it would be said of
+            something else than what happened. The message says what brings back what it lacks.
+        CampaignError: As for `open_campaign`.
+    """
+    opened = open_campaign(where, name)
+    if not (ends and finding.at_work(opened.paths)):
+        mirror.refuse_doubted(opened.paths)
+    return opened
+
+
 def bring_back(where: Path, name: str | None) -> None:
     """Write a campaign's files anew from their copy in git, where somebody removed them."""
     place = finding.find_layout(where)
@@ -95,7 +115,10 @@ def bring_back(where: Path, name: str | None) -> None:
     if lost and mirror.restore(place.campaign(lost)):
         refs.exclude(place.root, EXCLUDED)
         told = "the files of this campaign were gone and were written anew from their copy in git; logs are gone"
-        Journal(place.campaign(lost).journal).append(Noted(at=time.time(), text=told))
+        paths = place.campaign(lost)
+        since = mirror.unknown(disk.read(paths.journal), mirror.witnesses(paths))
+        told += f"; so is what the journal knew of {mirror.listed(tuple(since.values()))}" if since else ""
+        Journal(paths.journal).append(Noted(at=time.time(), text=told, details=since))
 
 
 def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:

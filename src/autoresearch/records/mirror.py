@@ -11,6 +11,7 @@ git fetch origin 'refs/autoresearch/*:refs/autoresearch/*'         # get; then `
 """
 
 import contextlib
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment.names import PREFIX, campaign_prefix, run_id
 from autoresearch.git.call import call
 from autoresearch.git.commits import RefContent, fill_ref
-from autoresearch.git.diffs import contents_of
+from autoresearch.git.diffs import contents_of, objects_at
 from autoresearch.machine import disk
 from autoresearch.records import links
 from autoresearch.records.paths import CampaignPaths
@@ -39,9 +40,9 @@ def save(paths: CampaignPaths) -> None:
     """
     files = {CAMPAIGN: disk.read(paths.campaign_file), JOURNAL: disk.read(paths.journal)}
     files[JOURNAL] = files[JOURNAL][: files[JOURNAL].rfind(b"\n") + 1]
-    files, copy = {name: content for name, content in files.items() if content}, _copy(paths)
-    _refuse(paths, _parting(files.get(JOURNAL, b""), copy.get(JOURNAL, b"")))
-    if files != copy:
+    files, kept = {name: content for name, content in files.items() if content}, _kept(paths)
+    _refuse(paths, _parting(paths, files.get(JOURNAL, b""), kept.get(JOURNAL)))
+    if files.keys() != kept.keys() or not all(_is(content, kept[name]) for name, content in files.items()):
         fill_ref(paths.root, RefContent(f"{REFS}{paths.name}", f"Journal of {paths.name}", None, files, replaces=True))
 
 
@@ -95,20 +96,24 @@ def refuse_lost(paths: CampaignPaths) -> None:
         )
 
 
-def refuse_parted(paths: CampaignPaths) -> None:
-    """Refuse to go on with a journal of which lines are not those that git has a copy of; one that is gone is no such.
+def refuse_doubted(paths: CampaignPaths) -> None:
+    """Refuse to act by a journal of which there is reason to think that it is not what happened: see `doubt`.
+
+    A journal that goes on from its copy is no such, however much further it goes: whoever writes it died meanwhile.
 
     Raises:
-        LedgerError: It has parted from its copy; the message says where, and how to go on.
-        StorageError: It cannot be read.
+        LedgerError: There is; the message says why, and what to do, knowingly or to get back what it lacks.
+        RepositoryError: Git refused.
+        StorageError: A file cannot be read.
     """
-    _refuse(paths, parted(paths))
+    if why := doubt(paths):
+        raise LedgerError(why)
 
 
 def parted(paths: CampaignPaths) -> str:
     """Where the journal says something else than its copy, or has less; empty where it goes on from it, or is gone."""
-    ours = disk.read(paths.journal)
-    return _parting(ours, _copy(paths).get(JOURNAL, b"")) if ours.strip() else ""
+    kept = _kept(paths).get(JOURNAL)
+    return _parting(paths, disk.read(paths.journal), kept)
 
 
 def doubt(paths: CampaignPaths) -> str:
@@ -120,9 +125,9 @@ def doubt(paths: CampaignPaths) -> str:
         RepositoryError: Git refused.
         StorageError: A file cannot be read.
     """
-    kept, known = _copy(paths).get(JOURNAL, b""), witnesses(paths)  # before the journal, which may grow meanwhile
+    kept, known = _kept(paths).get(JOURNAL), witnesses(paths)  # before the journal, which may grow meanwhile
     ours = disk.read(paths.journal)
-    if why := _parting(ours, kept):
+    if why := _parting(paths, ours, kept):
         return _told(paths, why)
     if ours.strip() and (lost := tuple(unknown(ours, known).values())):
         return (
@@ -157,11 +162,31 @@ def listed(lost: Sequence[str]) -> str:
     return ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
 
 
-def _parting(ours: bytes, kept: bytes) -> str:
-    if ours.startswith(kept) or not ours.strip():
+_Kept = tuple[str, int]
+"""Git's name for what it holds, which is made of the content, and how long that is."""
+
+
+def _parting(paths: CampaignPaths, ours: bytes, kept: _Kept | None) -> str:
+    """The copy itself, which may be long, is read only where its hash says that something is wrong."""
+    if kept is None or not ours.strip() or _begins_as(ours, kept):
         return ""
     whole = _lines(ours[: ours.rfind(b"\n") + 1])
-    return next((f"line {number} {why}" for number, why in links.against_copy(whole, _lines(kept))), "")
+    theirs = _lines(_copy(paths).get(JOURNAL, b""))
+    return next((f"line {number} {why}" for number, why in links.against_copy(whole, theirs)), "")
+
+
+def _begins_as(content: bytes, kept: _Kept) -> bool:
+    """Whether content begins with what git holds under this name, or is just that."""
+    named, size = kept
+    if len(content) < size:
+        return False
+    found = hashlib.new("sha256" if len(named) == 64 else "sha1", b"blob %d\0" % size, usedforsecurity=False)
+    found.update(memoryview(content)[:size])
+    return found.hexdigest() == named
+
+
+def _is(content: bytes, kept: _Kept) -> bool:
+    return len(content) == kept[1] and _begins_as(content, kept)
 
 
 def _refuse(paths: CampaignPaths, why: str) -> None:
@@ -205,3 +230,9 @@ def _copy(paths: CampaignPaths) -> dict[str, bytes]:
     """What git has a copy of, by name."""
     kept = contents_of(paths.root, [f"{REFS}{paths.name}:{name}" for name in (CAMPAIGN, JOURNAL)])
     return {name: content for name, content in zip((CAMPAIGN, JOURNAL), kept, strict=True) if content}
+
+
+def _kept(paths: CampaignPaths) -> dict[str, _Kept]:
+    """The same, by hash and size alone."""
+    found = objects_at(paths.root, [f"{REFS}{paths.name}:{name}" for name in (CAMPAIGN, JOURNAL)])
+    return {name: said for name, said in zip((CAMPAIGN, JOURNAL), found, strict=True) if said and said[1]}

@@ -235,7 +235,7 @@ def extend(campaign: Campaign, words: str) -> StopState:
     Raises:
         CampaignError: Nothing is granted, it cannot be granted on the way, or no person was proved to say so.
     """
-    opened = opening.open_campaign(campaign.where, campaign.name)
+    opened = opening.open_to_act(campaign.where, campaign.name)
     reading, now = standing.read(opened), campaign.clock()
     assert opened.limits is not None  # noqa: S101 - it has begun
     said = _BESIDES.sub("experiments", _MORE.sub(" ", _ALONE.sub(r"\1 experiments", words)))
