@@ -61,3 +61,17 @@ def test_turns_that_earn_nothing_are_a_symptom():
     turns = [2.0] * 5 + [6.0] * 5
     assert "more-turns" in shown({"train/avg_turns_per_sample": turns, "train/reward": [0.3] * 10})
     assert "more-turns" not in shown({"train/avg_turns_per_sample": turns, "train/reward": [0.3] * 5 + [0.5] * 5})
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("", True),
+        ("def setup(config):\n    assert config['generation'].get('val_temperature') is None\n", True),
+        ("def setup(config):\n    assert config['generation']['temperature'] > 0\n", False),
+        ("def validate(config):\n    return sample(config['generation']['val_temperature'])\n", False),
+    ],
+)
+def test_a_check_that_the_code_cannot_have_is_not_told_of(code, told):
+    """An older NeMo-RL does not know the key, another trainer of that name checks nothing: neither refuses the run."""
+    assert bool(refused_at_start(SAMPLED, Facts(SAMPLED, PLAIN), code=lambda _path: code)) is told

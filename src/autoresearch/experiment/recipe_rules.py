@@ -4,6 +4,7 @@ Each rule takes resolved values by dotted key. An idea may not break a rule that
 a plan says which the recipe itself breaks. Lines are of NeMo-RL at commit 7ea279abf.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -20,20 +21,37 @@ def broken(before: Values, after: Values, facts: Facts) -> str:
     return next((words for words, rule in RULES if rule(before, facts) and not rule(after, facts)), "")
 
 
-def refused_at_start(values: Values, facts: Facts, ignored: Collection[str] = ()) -> tuple[str, ...]:
+def refused_at_start(
+    values: Values, facts: Facts, ignored: Collection[str] = (), code: Callable[[str], str] = lambda _path: ""
+) -> tuple[str, ...]:
     """What NeMo-RL would refuse when a run has its GPUs already, a sentence each.
 
     Args:
         values: The recipe, resolved.
         facts: What else is known about it.
         ignored: Variables that switch checks off, those that will be set.
+        code: The text of a file of NeMo-RL's that runs will use, empty where that is not known. A version before a
+            check, or a trainer of one's own under the same name, refuses nothing.
     """
     kept = {words: (rule, said) for words, rule in (*RULES, *_OF_RECIPES) for said in (_CERTAIN.get(words),) if said}
     return tuple(
         f"{said[0]}: {words} ({said[1]})"
         for words, (rule, said) in kept.items()
-        if said[2] not in ignored and not rule(values, facts)
+        if said[2] not in ignored and not rule(values, facts) and _may_check(said, code)
     )
+
+
+def _may_check(said: tuple[str, str, str], code: Callable[[str], str]) -> bool:
+    """Whether one of the files where a rule is checked checks anything and knows a key of it, or is not known."""
+    keys = [key.rpartition(".")[2] for key in _KEY.findall(said[0])]
+    for text in (code(path) for path in _FILE.findall(said[1])):
+        if not text or (_CHECK.search(text) and (not keys or any(key in text for key in keys))):
+            return True
+    return False
+
+
+_KEY, _FILE = re.compile(r"\w+(?:\.\w+)+"), re.compile(r"[\w/]+\.py")
+_CHECK = re.compile(r"^\s*(?:assert|raise)\b", re.MULTILINE)
 
 
 def _number(values: Values, key: str, default: float = 1) -> float:

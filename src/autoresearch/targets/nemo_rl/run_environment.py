@@ -140,7 +140,16 @@ def _script_cautions(recipe: Recipe) -> tuple[str, ...]:
 def _refused(recipe: Recipe, script: TestScript | None) -> tuple[str, ...]:
     """What NeMo-RL asserts at the start of every run and this recipe does not hold."""
     known, exports = facts(recipe, {}), script.exports if script else {}
-    return tuple(refused_at_start({**known.defaults, **known.values}, known, [*exports, *os.environ]))
+    values = {**known.defaults, **known.values}
+    return refused_at_start(values, known, [*exports, *os.environ], lambda path: _text(recipe.root / path))
+
+
+def _text(file: Path) -> str:
+    """What a file says, empty where it is not there or cannot be read."""
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _key_of_wandb() -> bool:
