@@ -166,6 +166,13 @@ def test_a_campaign_that_has_not_begun_has_nothing_to_steer(lab, words):
     assert "has not started; start it with: autoresearch run" in lab.refused(*words)
 
 
+def test_beside_a_campaign_that_has_not_begun_one_that_has_is_named(finished):
+    """Whoever planned the next night already still finds the result of the last."""
+    planned = finished.cli("plan", "--from", "night", "--campaign", "next", "--base", "HEAD", "--stop", "2 experiments")
+    assert planned.returncode == 0, planned.stderr
+    assert "one that has begun is named like this: --campaign night" in finished.refused("adopt")
+
+
 def test_a_misspelt_recipe_is_answered_with_the_nearest(lab):
     """The likeliest recipes of the repository are named."""
     recipe = lab.root / "examples" / "configs" / "grpo_math_1B.yaml"

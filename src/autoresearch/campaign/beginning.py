@@ -16,7 +16,7 @@ from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context
-from autoresearch.errors import CampaignError, LedgerError
+from autoresearch.errors import CampaignError
 from autoresearch.experiment.events import CampaignStarted
 from autoresearch.git import refs, worktree
 from autoresearch.machine import disk
@@ -128,7 +128,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
     """
     started = opened.history.started
     if started is None:
-        raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
+        raise finding.not_begun(opened.paths)
     plan = CampaignConfig.of(dict(started.plan), f"journal of {opened.paths.name}")
     approved = as_noted(opened.history, plan).launcher
     written = plan.model_copy(update={"launcher": opened.campaign.launcher})

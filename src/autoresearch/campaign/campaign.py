@@ -385,7 +385,7 @@ class Campaign:
     @staticmethod
     def _begun(opened: opening.Opened) -> opening.Opened:
         if opened.history.started is None:
-            raise CampaignError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
+            raise finding.not_begun(opened.paths)
         return opened
 
     def _clean(self, text: str) -> str:

@@ -73,7 +73,7 @@ def read(opened: Opened) -> Reading:
     """
     started = opened.history.started
     if started is None:
-        raise CampaignError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
+        raise finding.not_begun(opened.paths)
     return Reading(
         opened=opened,
         objective=started.objective or _objective(opened),

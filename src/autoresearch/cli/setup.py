@@ -115,7 +115,8 @@ def add_init_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of the campaign file"
     )
     parser.add_argument("--parallel", type=int, help="runs in parallel (default: 1)")
-    parser.add_argument("--name", dest="campaign", help="campaign name (default: made from the date)")
+    named = "campaign name (default: made from the date)"
+    parser.add_argument("--name", "--campaign", metavar="NAME", dest="campaign", help=named)
     parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
     parser.add_argument("--plain", action="store_true", help="with --run: plain lines instead of the live view")
     parser.add_argument("--poll", type=float, default=0.5, metavar="S", help="with --run: seconds between two looks")

@@ -74,7 +74,8 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of the campaign file"
     )
-    parser.add_argument("--name", dest="campaign", help="campaign name (default: made from date and recipe)")
+    named = "campaign name (default: made from date and recipe)"
+    parser.add_argument("--name", "--campaign", metavar="NAME", dest="campaign", help=named)
     parser.add_argument("--repo", metavar="DIR", type=_path, default=_path("."), help="the repository (default: here)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the first submission, write nothing")
     parser.add_argument(

@@ -27,8 +27,8 @@ from autoresearch.experiment.outcome import Verdict
 from autoresearch.git import refs
 from autoresearch.machine import disk
 from autoresearch.machine.lock import file_lock
+from autoresearch.records import finding, links, mirror, notes
 from autoresearch.records import journal as event_line
-from autoresearch.records import links, mirror, notes
 from autoresearch.records import row as record
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
@@ -207,7 +207,7 @@ def disagreements(paths: CampaignPaths, journal: Journal) -> list[str]:
     ]
     table, noted = Ledger(paths.ledger).table(), notes.all(paths.root)
     if not events and not _own_rows(paths)[0]:
-        raise _not_begun(paths)
+        raise finding.not_begun(paths)
     lost = {word for event in events if isinstance(event, Noted) for word in event.details}
     compared = check(table.rows, events, noted, names.campaign_prefix(paths.name))
     found = [one for one in compared if one.where != "journal" or one.branch not in lost]
@@ -310,7 +310,7 @@ def _write_off(paths: CampaignPaths, journal: Journal, now: float) -> list[str]:
 def _rebuild_journal(paths: CampaignPaths, now: float) -> str:
     rows, source = _own_rows(paths)
     if not rows:
-        raise _not_begun(paths)
+        raise finding.not_begun(paths)
     kept = mend_journal(paths.journal, events_of_rows(rows, now, source))
     return (
         f"rebuilt {paths.journal} from the {source}: {len(rows)} experiments, which can be looked at; the campaign "
@@ -339,7 +339,3 @@ def _rebuild_notes(paths: CampaignPaths, events: tuple[Event, ...]) -> list[str]
     for commit, text in wrong.items():
         notes.write(paths.root, commit, text)
     return [f"rebuilt the notes on {len(wrong)} commits"] if wrong else []
-
-
-def _not_begun(paths: CampaignPaths) -> CampaignError:
-    return CampaignError(f"campaign {paths.name} has not started; start it with: autoresearch run")

@@ -60,6 +60,14 @@ def find(where: Path, name: str | None = None) -> CampaignPaths:
     return place.campaign(name or known[0])
 
 
+def not_begun(paths: CampaignPaths) -> CampaignError:
+    """What is said of a campaign that is only planned: how it begins, and how another that has begun is named."""
+    others = (name for name in names(Layout(paths.root)) if _holds_plan(Layout(paths.root).campaign(name).journal))
+    other = next(others, "")
+    beside = f"; one that has begun is named like this: --campaign {other}" if other else ""
+    return CampaignError(f"campaign {paths.name} has not started; start it with: autoresearch run{beside}")
+
+
 def _how(place: Layout, name: str | None, then: str = "") -> str:
     """What to do where there is no campaign: go on with one of which git has a copy, or plan one."""
     copied = [one for one in mirror.names(place.root) if name in (None, one)]
