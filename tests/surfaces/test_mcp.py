@@ -32,6 +32,7 @@ SCRIPT = {"*baseline*": {"value": [0.5]}, "*": {"value": [0.7], "log": f"key {SE
 LOOKING = {"status", "experiment_list", "ledger", "show", "log", "diff", "session_show"}
 TOOLS = {
     "plan",
+    "ask_person",
     "experiment_new",
     "experiment_run",
     "experiment_judge",

@@ -203,6 +203,38 @@ def vouched(opened: Opened, proof: str) -> Iterator[None]:
         _VOUCHED.reset(before)
 
 
+def why_no_form(opened: Opened) -> str:
+    """Why an answer in the form of an MCP client is no person's word here; empty where the campaign file lets it be.
+
+    Any program can be a client, and a client may answer by itself: so a person says beforehand, in the plan that they
+    approve at a terminal, that they trust theirs. One that the campaign itself started is never theirs.
+    """
+    if (by := opened.campaign.approval.by) != "client":
+        return f"campaign {opened.paths.name} takes no answer from a client's form (approval: {{by: {by}}})"
+    maker = next(_own_makers(opened), "")
+    return f"this client was started by {maker}" if maker else ""
+
+
+@contextmanager
+def answered_in_form(opened: Opened, client: str) -> Iterator[None]:
+    """Words said in the block were filled in by a person, in the form that their client shows.
+
+    Args:
+        opened: The campaign.
+        client: What the client calls itself.
+
+    Raises:
+        CampaignError: The campaign file does not let that count.
+    """
+    if why := why_no_form(opened):
+        raise CampaignError(f"{why}, so nothing was recorded")
+    before = _VOUCHED.set({opened.paths.journal: f"code typed back in a form of the client {client!r}"})
+    try:
+        yield
+    finally:
+        _VOUCHED.reset(before)
+
+
 def show_alone(text: str) -> None:
     """Show a line at the controlling terminal and nowhere else. Raises CampaignError where there is none."""
     with _own_terminal("it is shown at a terminal only") as terminal:
@@ -225,7 +257,7 @@ def _asks(opened: Opened, grants: bool) -> bool:
     """Whether something is granted, agents are about, or launches wait for a person; the file may say either way."""
     approval = opened.campaign.approval
     if approval.by != "auto":
-        return approval.by == "terminal"
+        return approval.by in {"terminal", "client"}
     waits = grants or approval.launch == "ask" or approval.ask_above_gpu_hours is not None
     agents = (
         any(plugins.load("researchers", spec.type).edits for spec in opened.campaign.researcher)

@@ -178,10 +178,10 @@ class ApprovalConfig(_Part):
     """`ask` or `auto`: whether every launch waits for `autoresearch approve`."""
     ask_above_gpu_hours: float | None = Field(default=None, ge=0)
     """A launch predicted to cost more than this waits for `autoresearch approve`, whatever `launch` says."""
-    by: Literal["auto", "terminal", "anyone"] = "auto"
+    by: Literal["auto", "terminal", "client", "anyone"] = "auto"
     """Who may approve, overrule, extend, steer, resume and stop. `terminal`: who types a code back at a terminal of
-    their own; `anyone`: every process of this account; `auto`: `terminal` for what grants something (plan, launch,
-    verdict, more budget), and for the rest where launches ask or a researcher is an agent."""
+    their own; `client`: also, for launches, who answers in an MCP client's form; `anyone`: every process here;
+    `auto`: `terminal` for what grants (plan, launch, verdict, budget), else where launches ask or agents propose."""
     seal: str = ""
     """What `plan --passphrase` made of a passphrase. With it they type that instead of a code, and for the plan too."""
 
@@ -189,8 +189,8 @@ class ApprovalConfig(_Part):
     def _seals_something(self) -> "ApprovalConfig":
         if self.seal and not re.fullmatch(r"scrypt-[0-9a-f]{32}-[0-9a-f]{64}", self.seal):
             raise ValueError("seal is made of a passphrase by autoresearch plan --passphrase; never write one here")
-        if self.seal and self.by == "anyone":
-            raise ValueError("by: anyone asks nobody for the passphrase of the seal; leave one of the two out")
+        if self.seal and self.by in {"anyone", "client"}:
+            raise ValueError(f"by: {self.by} asks nobody for the passphrase of the seal; leave one of the two out")
         return self
 
 

@@ -1,6 +1,7 @@
 """The verbs as tools of the Model Context Protocol, on standard input and output, for agents that drive a campaign.
 
-What is not here is the point: nothing approves, overrules or resumes. Those are words that a person types.
+What is not here is the point: nothing approves, overrules or resumes. Those are words that a person types, or answers
+in a form of the client (`elicitation`).
 """
 
 import asyncio
@@ -42,6 +43,7 @@ from autoresearch.mcp.answers import (
     tail,
     terse,
 )
+from autoresearch.mcp.elicitation import client_name, person_asker
 from autoresearch.secrets.environment import hide
 from autoresearch.version import __version__
 
@@ -52,6 +54,7 @@ Experiments on a training recipe, under rules that the program keeps. The way of
 3. Edit files in that worktree only. Do not commit: experiment_run makes the one commit.
 4. experiment_run: checks the edit, runs the baseline first if there is none, follows the runs. While it answers
    `running` or `interrupted`, call it again. Meanwhile the next one may be opened, edited and run as well.
+   A launch that waits for a person: ask_person; where it is refused, tell them the command.
 5. experiment_judge: the verdict is the campaign's policy's. Or experiment_drop with a reason.
 Numbers come from the runs' own files; nobody can enter one. Never edit ledger, journal or campaign branches."""
 
@@ -59,7 +62,7 @@ _Campaign = Annotated[str | None, Field(description="campaign name; default: the
 _Index = Annotated[int, Field(description="number of the experiment", ge=1)]
 _POLL_S = 0.5
 _ANSWER_S = 1.0  # before the end of a wait, the answer is begun
-_LONGEST_NAME, _LONGEST_LINE = 60, 1000
+_LONGEST_LINE = 1000
 
 
 def serve(where: Path, campaign: str | None) -> None:
@@ -141,6 +144,7 @@ class Tools:
         """Every tool with its title and what it does to the world."""
         return (
             (self.plan, "Show or write a campaign plan", _ADDS),
+            (person_asker(self._open, self.clean), "Have a person asked about a launch", _RUNS),
             (self.status, "Where the campaign stands", _LOOKS),
             (self.experiment_new, "Open an experiment", _SETTLES),
             (self.experiment_run, "Run an experiment", _RUNS),
@@ -386,6 +390,4 @@ class Tools:
 
 def _caller(ctx: Context) -> str:
     """In whose name an agent acts: its program's, so that nobody takes it for a person."""
-    params = ctx.request_context.session.client_params
-    name = " ".join(params.client_info.name.split())[:_LONGEST_NAME] if params else ""
-    return f"{name or 'an agent'} over MCP"
+    return f"{client_name(ctx) or 'an agent'} over MCP"
