@@ -122,12 +122,12 @@ def _named_commit(
         message = commit_message(ctx, name, hypothesis)
         commit = commits.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
         branch = names.branch(ctx.campaign.campaign, name)
-        if refs.branches(ctx.paths.root, branch) in ({}, {branch: commit}) and _has_room(ctx.paths.experiment(name)):
+        if _has_room(ctx.paths.experiment(name)):
             fault_points.point("propose.commit")
             try:
                 refs.create_branch(ctx.paths.root, branch, commit)
             except RepositoryError as error:
-                tries -= 1
+                tries -= not refs.branches(ctx.paths.root, branch)
                 if not tries or is_about_room(error):
                     raise
             else:

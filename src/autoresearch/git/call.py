@@ -209,6 +209,31 @@ def lines(paths: Sequence[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
+def fill_index(place: Path, commit: str, env: Mapping[str, str]) -> None:
+    """Have an empty `private_index` hold a commit, without a word on any file: git compares each by its content.
+
+    What a whole hash names is asked once, for several looks begin with it; the index that git made is copied then.
+
+    Args:
+        place: Root of the worktree.
+        commit: What is to be compared with.
+        env: The index, and whatever else makes git take `place` for its files.
+    """
+    file = Path(env["GIT_INDEX_FILE"])
+    if known := _indexes.get(commit):
+        file.write_bytes(known)
+        return
+    call(place, "read-tree", commit, env=env, config=FULL)
+    if is_hash(commit) and file.stat().st_size <= _MOST_KEPT:
+        if len(_indexes) >= _KEPT_INDEXES:
+            _indexes.clear()
+        _indexes[commit] = file.read_bytes()
+
+
+_indexes: dict[str, bytes] = {}
+_KEPT_INDEXES, _MOST_KEPT = 4, 1 << 25
+
+
 @contextmanager
 def private_index() -> Iterator[dict[str, str]]:
     """An empty index of our own, as the variable that makes git use it; gone afterwards."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
-from autoresearch.git.call import EMAIL, FULL, NAME, call, lines, nul, private_index
+from autoresearch.git.call import EMAIL, FULL, NAME, call, fill_index, lines, nul, private_index
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): (.+)")
 
@@ -64,12 +64,24 @@ def commit_tree_from(
     """
     _check_paths(worktree, paths)
     with private_index() as index:
-        call(worktree, "read-tree", parent, env=index, config=FULL)
+        fill_index(worktree, parent, index)
         if paths:
             flags = ("--add", "--remove", "--replace", "-z", "--stdin")
             call(worktree, "update-index", *flags, env=index, config=FULL, stdin=lines(paths))
         tree = call(worktree, "write-tree", env=index, config=FULL).text
-    return commit_tree(worktree, tree, [parent], message, identity, at)
+        held = Path(index["GIT_INDEX_FILE"]).read_bytes()
+    commit = commit_tree(worktree, tree, [parent], message, identity, at)
+    _newest.clear()
+    _newest[worktree, commit] = held
+    return commit
+
+
+_newest: dict[tuple[Path, str], bytes] = {}
+
+
+def index_of(worktree: Path, commit: str) -> bytes:
+    """The index that the newest commit of this process was made with, if it is this one; else nothing."""
+    return _newest.get((worktree, commit), b"")
 
 
 def can_commit(path: str) -> bool:

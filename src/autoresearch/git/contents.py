@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from autoresearch.experiment.change import FileChange
-from autoresearch.git.call import FULL, call, lines, nul, private_index
+from autoresearch.git.call import FULL, call, fill_index, lines, nul, private_index
 from autoresearch.git.diffs import SUBMODULE, SYMLINK, blobs, files_of, submodules_of
 from autoresearch.machine import disk
 
@@ -43,7 +43,7 @@ def differing(place: Path, commit: str, env: Mapping[str, str]) -> tuple[str, ..
     repo = Path(env.get("GIT_DIR", place))
     pinned = {path for path, _ in submodules_of(repo, commit)}
     known = files_of(repo, commit) - pinned
-    call(place, "read-tree", commit, env=env, config=FULL)
+    fill_index(place, commit, env)
     endless = [path for path in known if is_endless(place / path)]
     if endless:
         call(place, "update-index", "--force-remove", "-z", "--stdin", stdin=lines(endless), env=env, config=FULL)
@@ -69,7 +69,7 @@ def changes(tree: Path, parent: str, paths: Iterable[str]) -> tuple[FileChange, 
     """
     wanted, counted = sorted(paths), {}
     with private_index() as index:
-        call(tree, "read-tree", parent, env=index, config=FULL)
+        fill_index(tree, parent, index)
         flags = ("--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all")
         for record in nul(call(tree, "diff-files", *flags, env=index, config=FULL).stdout):
             added, deleted, path = record.split("\t", 2)
@@ -157,7 +157,7 @@ def added(tree: Path, commit: str) -> tuple[str, ...]:
 def put_back(tree: Path, commit: str, paths: Iterable[str]) -> None:
     """Make files of a worktree what the commit holds again; whatever stands in their place goes."""
     with private_index() as index:
-        call(tree, "read-tree", commit, env=index, config=FULL)
+        fill_index(tree, commit, index)
         call(tree, "checkout-index", "--force", "-z", "--stdin", stdin=lines(sorted(paths)), env=index, config=FULL)
 
 

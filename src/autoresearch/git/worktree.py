@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import refs
+from autoresearch.git import commits, refs
 from autoresearch.git.call import FULL, ask, call, is_hash, private_index
 from autoresearch.git.contents import differing
 from autoresearch.git.diffs import submodules_of
@@ -237,8 +237,8 @@ def _remove(root: Path, git_dir: Path, path: Path, admin: Path | None) -> None:
     fault_points.point("worktree.remove.before")
     if admin is not None:
         delete(admin)
-        with suppress(OSError):  # git, too, keeps no empty folder of worktrees
-            admin.parent.rmdir()
+        with suppress(OSError):
+            admin.parent.rmdir()  # git, too, keeps none that is empty
     fault_points.point("worktree.remove.after")
     delete(trash)
 
@@ -370,14 +370,30 @@ def attach(path: Path, branch: str, commit: str = "") -> None:
     """
     if commit and _attached.get(path) == (branch, commit) and _head(path) == f"ref: {refs.HEADS}{branch}":
         return
-    try:
-        call(path, "read-tree", "--reset", refs.HEADS + branch, config=FULL)
-    except RepositoryError:
-        if refs.branch_commit(path, branch) is None:
-            raise RepositoryError(f"there is no branch {branch} to put {path} on") from None
-        raise
-    call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", refs.HEADS + branch)
+    if not _put_on(path, branch, commit):
+        try:
+            call(path, "read-tree", "--reset", refs.HEADS + branch, config=FULL)
+        except RepositoryError:
+            if refs.branch_commit(path, branch) is None:
+                raise RepositoryError(f"there is no branch {branch} to put {path} on") from None
+            raise
+        call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", refs.HEADS + branch)
     _attached[path] = branch, commit
+
+
+def _put_on(path: Path, branch: str, commit: str) -> bool:
+    """Give a worktree the index its newest commit was made with, and its HEAD; whether that was all there is to do.
+
+    Files say so, see gitrepository-layout(5); where git keeps refs otherwise, or is at work there, it is asked.
+    """
+    held, admin, ref = commits.index_of(path, commit), _admin(path), refs.HEADS + branch
+    if not held or admin is None or _registered(admin.parent.parent, _absolute(path)) != admin:
+        return False
+    if refs.lying(admin.parent.parent, ref) != commit or (admin / "index.lock").exists():
+        return False
+    replace(admin / "index", held, lasting=False)
+    replace(admin / "HEAD", f"ref: {ref}\n", lasting=False)
+    return True
 
 
 _attached: dict[Path, tuple[str, str]] = {}
