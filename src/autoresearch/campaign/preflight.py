@@ -25,7 +25,7 @@ from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment import names as naming
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs
-from autoresearch.machine import gpus, sandbox
+from autoresearch.machine import control_group, gpus, sandbox
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, Limited, Rehearsal, occupies, why_unconfined
@@ -316,15 +316,16 @@ def examine(where: Path) -> tuple[Check, ...]:
 
 
 def _machine() -> Iterator[Check]:
-    version = platform.python_version()
-    yield Check("python", "ok" if sys.version_info >= (3, 11) else "fail", f"{version} at {sys.executable}")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Check("cores", "ok", str(cores))
+    recent = "ok" if sys.version_info >= (3, 11) else "fail"
+    yield Check("python", recent, f"{platform.python_version()} at {sys.executable}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Check("cores", "ok", str(cores or 1))
     if sys.platform != "linux":
         yield Check("platform", "warn", sys.platform, "only Linux can prove that no process of a run is left")
     why_not = sandbox.why_not()
-    advice = "install bubblewrap and allow user namespaces; until then runs and agents can reach what this account can"
-    yield Check("sandbox", "warn" if why_not else "ok", why_not or "bubblewrap", advice if why_not else "")
+    cure = "install bubblewrap and allow user namespaces; until then runs and agents can reach what this account can"
+    yield Check("sandbox", "warn" if why_not else "ok", why_not or "bubblewrap", cure if why_not else "")
+    yield Check("control group", *(("note", none) if (none := control_group.why_not()) else ("ok", "one for each run")))
 
 
 def _repository(where: Path) -> Iterator[Check]:

@@ -25,7 +25,7 @@ from urllib.parse import quote as as_file_name
 from pydantic import Field, field_validator
 
 from autoresearch.errors import LauncherError, StorageError
-from autoresearch.machine import fault_points, gpus, processes
+from autoresearch.machine import control_group, fault_points, gpus, processes
 from autoresearch.ports.launcher import LauncherOptions
 from autoresearch.run.job import ENDINGS, Job, JobState, JobStatus, Resources, Submission
 from autoresearch.supervision import nursery, run_folder, watcher
@@ -207,12 +207,15 @@ class LocalLauncher:
         folder, state = self._folder(job_id), self._state(job_id)
         if folder and watcher.hidden(state) and self._end(job_id) is None and watcher.held(folder):
             return (*found, f"what process {state['pid']} of another process-id namespace started")
+        if not found:
+            control_group.remove(self._group(job_id))
         return found
 
     def _kill(self, run_id: str, besides: Collection[processes.Process]) -> None:
         """Kill what there is of a run until nothing is left, five seconds at most, and these processes after it."""
         until, known = time.monotonic() + 5.0, set[tuple[int, int]]()
         last = {one.pid: one for one in besides}
+        control_group.kill(self._group(run_id))
         while time.monotonic() < until:
             table = processes.everyone()
             found = (*processes.descendants(last, table), *self._belonging(run_id, known))
@@ -273,6 +276,9 @@ class LocalLauncher:
         record = run_folder.read(self._record(run_id)) or {}
         return watcher.read_state(record)
 
+    def _group(self, run_id: str) -> str:
+        return watcher.group(run_folder.read(self._record(run_id)) or {})
+
     def _end(self, run_id: str) -> dict[str, Any] | None:
         record = run_folder.read(self._record(run_id))
         return watcher.read_end(record) if record else None
@@ -284,7 +290,8 @@ class LocalLauncher:
         state = self._state(run_id)
         here = state.get("boot") == processes.boot() and not watcher.hidden(state)
         known = [*watcher.tree(state), *besides] if here else []
-        table = processes.everyone()
+        inside, table = control_group.members(self._group(run_id)), processes.everyone()
+        known += [(pid, table[pid].started) for pid in inside if pid in table]
         said = watcher.living(state)
         supervisors = [
             one

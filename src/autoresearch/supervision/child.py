@@ -9,12 +9,13 @@ decides, and what it does not name was never sent.
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
-from autoresearch.machine import processes
+from autoresearch.machine import control_group, processes
 from autoresearch.machine.processes import Process
 
 NO_START = 127
@@ -31,7 +32,13 @@ _PATIENCE_S = 0.5
 
 
 def become(
-    argv: Sequence[str], directory: str, env: Mapping[str, str], sink: int, fail: int, keep: Sequence[int] = ()
+    argv: Sequence[str],
+    directory: str,
+    env: Mapping[str, str],
+    sink: int,
+    fail: int,
+    keep: Sequence[int] = (),
+    group: str = "",
 ) -> NoReturn:
     """Turn this process, just forked, into the run's command; what goes wrong is written to `fail`.
 
@@ -42,9 +49,11 @@ def become(
         sink: What it prints goes there.
         fail: Hears why it could not be started.
         keep: File descriptors that it inherits.
+        group: The control group that it belongs to.
     """
     doing = directory
     try:
+        control_group.enter(group)
         os.setsid()
         processes.prctl(processes.PARENT_DEATH, signal.SIGTERM)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -62,6 +71,12 @@ def become(
         os.write(fail, f"could not start: {doing}: {error.strerror}".encode())
     finally:
         os._exit(NO_START)
+
+
+def cpu_of_the_dead() -> float:
+    """Seconds of processor time that children took who have ended and were collected."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class _Time(ctypes.Structure):

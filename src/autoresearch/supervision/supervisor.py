@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from autoresearch.errors import LauncherError
-from autoresearch.machine import gpus, processes
+from autoresearch.machine import control_group, gpus, processes
 from autoresearch.machine.clock import Standstill, Stopwatch
 from autoresearch.secrets import environment
 from autoresearch.supervision import child, confinement, run_folder
@@ -91,6 +91,7 @@ def supervise(spec: SupervisorSpec, say: int) -> None:
     os.write(say, b"ok" + (json.dumps(run.claim.identity).encode() if claimed else b""))
     os.close(say)
     if not claimed:
+        control_group.remove(run.group)
         return
     try:
         ending = run.wait_for_turn() or run.watch()
@@ -109,7 +110,8 @@ class SupervisedRun:
     def __init__(self, spec: SupervisorSpec) -> None:
         self.spec, self.folder = spec, Path(spec.folder)
         self.hold = gpus.Hold()
-        self.claim = SupervisorClaim(self.folder, spec.run_id)
+        self.group = control_group.make()
+        self.claim = SupervisorClaim(self.folder, spec.run_id, self.group)
         self.clock = Stopwatch()
         self.main = 0
         self.code: int | None = None
@@ -226,7 +228,7 @@ class SupervisedRun:
         if not self.main:
             keep = (report if start.temporary else None, self.claim.handle)
             inherited = [handle for handle in keep if handle is not None]
-            become(start.argv, self.spec.directory, start.env, sink, fail, inherited)
+            become(start.argv, self.spec.directory, start.env, sink, fail, inherited, self.group)
         for handle in (sink, fail, report):
             os.close(handle)
         self.recorder = Recorder(out, log, self.folder / run_folder.STATE, self.snapshot)
@@ -283,7 +285,7 @@ class SupervisedRun:
             return False
         tree = self._scan()
         self.peak_bytes = max(self.peak_bytes, sum(process.rss for process in tree))
-        self.cpu_s = max(self.cpu_s, _cpu_of_the_dead() + sum(process.cpu_s for process in tree))
+        self.cpu_s = max(self.cpu_s, child.cpu_of_the_dead() + sum(process.cpu_s for process in tree))
         self.clock.prove(rested=self._standstill.look(process for process in tree if not process.dead))
         self._sample_at = now + max(min(1.0, max(0.1, self.clock.running_s / 10)), 50 * self._scan_s)
         return True
@@ -322,6 +324,7 @@ class SupervisedRun:
 
     def kill(self) -> None:
         """KILL until nothing is left, or only what the kernel itself cannot end."""
+        control_group.kill(self.group)
         child.kill_all(self._scan, self.reap)
 
     def _end_escaped(self) -> list[str]:
@@ -351,7 +354,7 @@ class SupervisedRun:
             "ended_at": (self.clock.started_at or time.time()) + wall_s + self.clock.paused_s + self.clock.asleep_s,
             "wall_s": wall_s,
             "paused_s": round(self.clock.paused_s, 3),
-            "cpu_s": round(max(self.cpu_s, _cpu_of_the_dead()), 3),
+            "cpu_s": round(max(self.cpu_s, child.cpu_of_the_dead()), 3),
             "peak_memory_gb": max(self.peak_bytes, largest if self.main else 0) / 1e9,
             "peak_gpu_memory_gb": self.recorder.peak_gpu_gb if self.recorder else None,
             "gpus": list(self.hold.indices),
@@ -372,6 +375,7 @@ class SupervisedRun:
                 time.sleep(1.0)
         with contextlib.suppress(Exception):
             confinement.clear(self.confined)
+        control_group.remove(self.group)
         run_folder.clear_scratch(self.spec.scratch, keep=report["ending"] == "exited" and report["exit_code"] != 0)
 
 
@@ -387,11 +391,6 @@ def _told(received: child.Received | None) -> ProcessEnd | None:
     return ProcessEnd(
         "preempted", f"the supervisor was asked to stop by {name} from process {received.pid}, not by autoresearch"
     )
-
-
-def _cpu_of_the_dead() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

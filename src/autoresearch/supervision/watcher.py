@@ -50,6 +50,11 @@ def read_end(record: Mapping[str, Any]) -> dict[str, Any] | None:
     return run_folder.ended(Path(record["folder"]), str(record.get("watcher", {}).get("sealed", "")))
 
 
+def group(record: Mapping[str, Any]) -> str:
+    """The run's control group, as its supervisor said when it began; a run's own folder may name any group."""
+    return str(record.get("watcher", {}).get("group", ""))
+
+
 def tree(state: Mapping[str, Any]) -> list[tuple[int, int]]:
     """The processes of the run, by id and start time, as its supervisor saw them last."""
     found = state.get("tree")
@@ -160,7 +165,7 @@ class SupervisorClaim:
         handle: The lock's file descriptor, None where the file system has no locks.
     """
 
-    def __init__(self, folder: Path, run_id: str) -> None:
+    def __init__(self, folder: Path, run_id: str, group: str = "") -> None:
         self._folder, self._word = folder, secrets.token_hex(16)
         me = processes.process_info(os.getpid())
         self.handle: int | None = None
@@ -172,6 +177,7 @@ class SupervisorClaim:
             "boot": processes.boot(),
             "node": os.uname().nodename,
             "space": lock_owner.space(),
+            "group": group,
             "sealed": run_folder.digest(self._word),
         }
 
