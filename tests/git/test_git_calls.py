@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from autoresearch.git import commits, contents, refs, worktree
+from autoresearch.git import commits, companion, contents, diffs, objects, refs, worktree
 from autoresearch.git.commits import Identity
 
 ADA = Identity("Ada", "ada@example.org")
@@ -87,3 +87,23 @@ def test_a_worktree_is_put_on_its_branch_by_git_where_files_do_not_say_all(repo,
     worktree.attach(tree, "autoresearch/c/packed", commit)
     assert "symbolic-ref" in asked()
     assert refs.current_branch(tree) == "autoresearch/c/packed"
+
+
+def test_a_controller_asks_for_a_difference_once_and_for_nothing_that_a_commit_holds(repo, asked, run_git):
+    """Patch, lines that changed, what is left without the recipe: one call, also where two commits hold the same."""
+    first, second = tree_of(repo, 1), tree_of(repo, 2)
+    base = refs.head_commit(repo)
+    same = commits.commit_tree_from(first, base, (), "the same", ADA, 0)
+    with companion.resident(repo, refs.common_dir(repo)):
+        committed(first, "one\n")
+        asked()
+        commit = committed(second, "two\n")
+        assert [change.path for change in diffs.file_changes(repo, base, commit)] == ["train.py"]
+        assert diffs.diff(repo, same, commit, ("train.py",)) == ""
+        assert diffs.diff(repo, same, commit, ("other",)) == diffs.diff(repo, base, commit)
+        assert diffs.patch(repo, base, commit).startswith(b"diff --git")
+        assert refs.resolve(repo, same) == same
+        assert objects.contents_of(repo, [f"{commit}:train.py"]) == [b"two\n"]
+        told = asked()
+    assert told.count("diff-tree") == 1
+    assert {"ls-tree", "cat-file", "config"}.isdisjoint(told)

@@ -32,7 +32,7 @@ from autoresearch.experiment import names as naming
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import worktree
+from autoresearch.git import companion, refs, worktree
 from autoresearch.machine import disk, processes, turns
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.turns import SharedTurn
@@ -69,7 +69,7 @@ def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> 
         lock.acquire(take_over=take_over)
     except HeldError as error:
         raise HeldError(f"campaign {paths.name} is {error}") from None
-    with lock:
+    with lock, companion.resident(paths.root, refs.common_dir(paths.root)):
         opened = opening.open_campaign(where, paths.name)
         mirror.refuse_doubted(paths)
         yield opened, lock

@@ -22,7 +22,7 @@ from autoresearch.engine import evaluation, guarded_commit, supply
 from autoresearch.engine.first_runs import wants_rehearsal
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
-from autoresearch.git import contents, diffs, refs
+from autoresearch.git import contents, diffs, objects, refs
 from autoresearch.git.refs import Changes
 from autoresearch.guards.scope import protectable
 from autoresearch.guards.search_path import installed_twins
@@ -349,7 +349,7 @@ def _protect_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base
     words = campaign.evaluate.command if campaign.evaluate else ()
     if wrong := misspelt_place(words, ("{folder}", "{evaluation}", "{seed}", "{step}")):
         raise CampaignError(f"evaluate.command {wrong}")
-    files = diffs.files_of(root, base)
+    files = objects.files_of(root, base)
     for word in words:
         if word.endswith((".py", ".sh")) and "{" not in word and not word.startswith("/") and word not in files:
             raise CampaignError(

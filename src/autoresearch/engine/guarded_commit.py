@@ -24,7 +24,7 @@ from autoresearch.experiment.events import ExperimentAbandoned, ExperimentCommit
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import commits, contents, diffs, refs, worktree
+from autoresearch.git import commits, contents, diffs, objects, refs, worktree
 from autoresearch.git.call import is_about_room
 from autoresearch.guards import grip
 from autoresearch.guards.scope import breaches, is_data, names_code, simplifies, yardstick
@@ -90,7 +90,7 @@ def _overtaken(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal, 
         identity = commits.identity(ctx.paths.root)
         commit = commits.commit_tree_from(tree, parent_commit, files, title, identity, entry.opened.at)
         for one in later.values():
-            if not diffs.changed_files(ctx.paths.root, commit, one.commit):
+            if not objects.changed_paths(ctx.paths.root, commit, one.commit):
                 return f"{title!r} was dropped: #{one.index} {one.name}, which came meanwhile, is the same"
     return ""
 
@@ -209,7 +209,7 @@ def gripped(ctx: Context, before: str, after: str, files: Iterable[str]) -> tupl
     tree, objective = tree_of(ctx, before), ctx.survey.objective
     guarded = [file for file in sorted(tree.files) if file.endswith(".py") and scope.protected.match(file)]
     wanted = [*(f"{before}:{file}" for file in (*guarded, *changed)), *(f"{after}:{file}" for file in changed)]
-    told = [(text or b"").decode("utf-8", "replace") for text in diffs.contents_of(ctx.paths.root, wanted)]
+    told = [(text or b"").decode("utf-8", "replace") for text in objects.contents_of(ctx.paths.root, wanted)]
     validating = [key.rpartition(":")[2] for key in ctx.survey.facts.values if key.startswith("code.") and ":" in key]
     metric = objective.tag or objective.metric
     known = grip.yardsticks(tree, dict(zip(guarded, told, strict=False)), validating, metric)

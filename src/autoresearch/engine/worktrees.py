@@ -19,7 +19,7 @@ from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import contents, diffs, refs, worktree
+from autoresearch.git import contents, diffs, objects, refs, worktree
 from autoresearch.guards.compiled import forged
 from autoresearch.guards.reach import reaches_installation, scope_for
 from autoresearch.guards.scope import Scope
@@ -168,7 +168,7 @@ def scope_of(ctx: Context) -> Scope:
 def tree_of(ctx: Context, commit: str) -> SearchedTree:
     """A commit as the interpreter of a run would search it."""
     root = ctx.paths.root
-    files = diffs.files_of(root, commit)
+    files = objects.files_of(root, commit)
 
     def outside() -> frozenset[str]:
         own = {Path(part).stem for file in files for part in Path(file).parts}
@@ -192,7 +192,7 @@ def mend(ctx: Context, arm: str, tree: Path) -> None:
     held = _held(ctx, commit)
     _forget_compiled(tree, held)
     if reaches_installation(ctx.campaign, ctx.launcher, ctx.survey.resources):
-        held = [*held, *(file for file in diffs.files_of(ctx.paths.root, commit) if file.endswith(_CODE))]
+        held = [*held, *(file for file in objects.files_of(ctx.paths.root, commit) if file.endswith(_CODE))]
     try:
         found = contents.altered(tree, commit, held)
     except RepositoryError as error:
@@ -237,7 +237,7 @@ def broken(ctx: Context, arm: str, number: int) -> str:
 
 
 def _held(ctx: Context, commit: str) -> list[str]:
-    scope, files = scope_of(ctx), diffs.files_of(ctx.paths.root, commit)
+    scope, files = scope_of(ctx), objects.files_of(ctx.paths.root, commit)
     return [file for file in files if scope.protected.match(file) and not scope.subjects.match(file)]
 
 
@@ -291,7 +291,7 @@ def _compiled_otherwise(ctx: Context, tree: Path, commit: str, ran: Mapping[str,
     """Compiled modules that a run left and that are not made of the source beside them: it loaded those, or could."""
     found = _followed(ctx, tree, commit, ran)
     python = _trusted(ctx, tree, found) if isinstance(found, Interpreter) else ""
-    files = [tree / file for file in diffs.files_of(ctx.paths.root, commit) if file.endswith(".py")]
+    files = [tree / file for file in objects.files_of(ctx.paths.root, commit) if file.endswith(".py")]
     with suppress(OSError, ValueError):
         for twin, why in forged((file for file in files if file.is_file()), python):
             delete(twin)
@@ -334,8 +334,8 @@ def _followed(ctx: Context, tree: Path, commit: str, ran: Mapping[str, Any]) -> 
 
 def _edited(ctx: Context, commit: str) -> list[str]:
     assert ctx.history.started is not None  # noqa: S101 - see open_baseline
-    changes = diffs.changed_files(ctx.paths.root, ctx.history.started.base_commit, commit)
-    return [change.path for change in changes if change.status != "D"]
+    root, base = ctx.paths.root, ctx.history.started.base_commit
+    return [path for path in objects.changed_paths(root, base, commit) if path in objects.files_of(root, commit)]
 
 
 def _is_of_the_package(place: Path, file: Path) -> bool:

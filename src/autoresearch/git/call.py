@@ -139,18 +139,22 @@ def call(
     Raises:
         RepositoryError: Any other exit code, or git cannot be started.
     """
-    named = named_hooks(repo) if version() >= _NAMED_HOOKS_SINCE else ()
-    settings = [part for setting in (*QUIET, *named, *config) for part in ("-c", setting)]
+    words = command(repo, *args, config=config)
     try:
-        done = run(
-            ["git", "-C", str(repo), *settings, *args], env=environment() | dict(env or {}), stdin=stdin, check=False
-        )
+        done = run(words, env=environment() | dict(env or {}), stdin=stdin, check=False)
     except CommandError as error:
         raise RepositoryError(f"git cannot be started; install git 2.38 or newer ({error})") from error
     if done.code not in codes:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip() or f"exit code {done.code}"
         raise RepositoryError(f"git {args[0]} failed in {repo}: {said[-2000:]}{_no_room(repo, args)}")
     return done
+
+
+def command(repo: Path, *args: str, config: Sequence[str] = ()) -> list[str]:
+    """How git is started in `repo`, with our settings before its own arguments."""
+    named = named_hooks(repo) if version() >= _NAMED_HOOKS_SINCE else ()
+    settings = [part for setting in (*QUIET, *named, *config) for part in ("-c", setting)]
+    return ["git", "-C", str(repo), *settings, *args]
 
 
 def _no_room(repo: Path, args: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import refs
+from autoresearch.git import companion, refs
 from autoresearch.git.call import EMAIL, FULL, NAME, call, fill_index, lines, nul, private_index
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): (.+)")
@@ -29,12 +29,16 @@ class Identity:
 
 
 def identity(repo: Path) -> Identity:
-    """The user's configured name and address; ours when either is missing."""
-    told = nul(call(repo, "config", "-z", "--get-regexp", r"^user\.(name|email)$", codes=(0, 1)).stdout)
+    """The user's configured name and address; ours when either is missing. A controller asks for them once."""
+    told = companion.once(refs.common_dir(repo), "identity", lambda: _configured(repo))
     known = dict(setting.split("\n", 1) for setting in told if "\n" in setting)
     name = os.environ.get("GIT_AUTHOR_NAME") or known.get("user.name")
     email = os.environ.get("GIT_AUTHOR_EMAIL") or known.get("user.email")
     return Identity(_clean(name), _clean(email)) if name and email else Identity(NAME, EMAIL)
+
+
+def _configured(repo: Path) -> tuple[str, ...]:
+    return nul(call(repo, "config", "-z", "--get-regexp", r"^user\.(name|email)$", codes=(0, 1)).stdout)
 
 
 def _clean(part: str) -> str:

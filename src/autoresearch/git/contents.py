@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from autoresearch.experiment.change import FileChange
 from autoresearch.git.call import FULL, call, fill_index, lines, nul, private_index
-from autoresearch.git.diffs import SUBMODULE, SYMLINK, blobs, files_of, submodules_of
+from autoresearch.git.objects import SUBMODULE, SYMLINK, blobs, files_of, listing, submodules_of
 from autoresearch.machine import disk
 
 _ATTRIBUTES = ".gitattributes"
@@ -120,7 +120,7 @@ def altered(tree: Path, commit: str, paths: Iterable[str]) -> dict[str, str]:
     wanted = frozenset(paths)
     if not wanted:
         return {}
-    listed = _listed(tree, commit)
+    listed = listing(tree, commit)
     _clear_rules(tree)
     _restore_attributes(tree, {path: digest for path, (_, digest) in listed.items()}, wanted)
     found: dict[str, str] = {}
@@ -159,15 +159,6 @@ def put_back(tree: Path, commit: str, paths: Iterable[str]) -> None:
     with private_index() as index:
         fill_index(tree, commit, index)
         call(tree, "checkout-index", "--force", "-z", "--stdin", stdin=lines(sorted(paths)), env=index, config=FULL)
-
-
-def _listed(tree: Path, commit: str) -> dict[str, tuple[str, str]]:
-    """Mode and digest of each path of a commit."""
-    found = {}
-    for record in nul(call(tree, "ls-tree", "-r", "-z", "--full-tree", commit).stdout):
-        (mode, _, digest), path = record.partition("\t")[0].split(" "), record.partition("\t")[2]
-        found[path] = (mode, digest)
-    return found
 
 
 def _clear_rules(place: Path) -> None:

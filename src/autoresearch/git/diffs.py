@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from autoresearch.errors import LauncherError, RepositoryError
 from autoresearch.experiment.change import FileChange
-from autoresearch.git import arrival, refs
+from autoresearch.git import arrival, companion, refs
 from autoresearch.git.call import EMAIL, FULL, NAME, call, is_hash, nul, private_index
 from autoresearch.git.commits import Identity, commit_tree
+from autoresearch.git.objects import SUBMODULE, SYMLINK, blobs, changed_paths, files_of
 
-SYMLINK, SUBMODULE = "120000", "160000"
 _DIFF = (
     "diff-tree",
     "-r",
@@ -88,13 +88,19 @@ def changed_files(repo: Path, a: str, b: str, *, renames: bool = True) -> tuple[
         b: The commit after.
         renames: Whether a moved file is one change with two paths; else it is one deleted and one added.
     """
+    if not renames:
+        return tuple(_told(repo, _whole_difference(repo, a, b)[0]))
     known = _changed_files if is_hash(a) and is_hash(b) else _changed_files.__wrapped__
-    return known(repo, a, b, "-M" if renames else "--no-renames")
+    return known(repo, a, b)
 
 
 @lru_cache(maxsize=16)
-def _changed_files(repo: Path, a: str, b: str, follow: str) -> tuple[FileStatus, ...]:
-    tokens = iter(nul(call(repo, *_DIFF, follow, "-z", "--raw", "--numstat", a, b).stdout))
+def _changed_files(repo: Path, a: str, b: str) -> tuple[FileStatus, ...]:
+    return tuple(_told(repo, call(repo, *_DIFF, "-M", "-z", "--raw", "--numstat", a, b).stdout))
+
+
+def _told(repo: Path, output: bytes) -> Iterator[FileStatus]:
+    tokens = iter(nul(output))
     raw: list[_Raw] = []
     counts: dict[str, tuple[str, str]] = {}
     for token in tokens:
@@ -108,7 +114,7 @@ def _changed_files(repo: Path, a: str, b: str, follow: str) -> tuple[FileStatus,
             counts[path or _renamed(tokens)] = (added, deleted)
     links = [entry.blob for entry in raw if entry.mode == SYMLINK]
     targets = dict(zip(links, blobs(repo, links), strict=True))
-    return tuple(_change(entry, counts.get(entry.path, ("0", "0")), targets) for entry in raw)
+    return (_change(entry, counts.get(entry.path, ("0", "0")), targets) for entry in raw)
 
 
 def file_changes(repo: Path, a: str, b: str) -> tuple[FileChange, ...]:
@@ -160,27 +166,6 @@ def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> 
     )
 
 
-def files_of(repo: Path, commit: str) -> frozenset[str]:
-    """Every path of a commit: files, links and submodules."""
-    return _everything(repo, commit)[0]
-
-
-def submodules_of(repo: Path, commit: str) -> tuple[tuple[str, str], ...]:
-    """Every submodule of a commit: its path, and the commit that is pinned."""
-    return _everything(repo, commit)[1]
-
-
-def _everything(repo: Path, commit: str) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
-    return _whole(refs.common_dir(repo), commit) if is_hash(commit) else _whole.__wrapped__(repo, commit)
-
-
-@lru_cache(maxsize=4)
-def _whole(repo: Path, commit: str) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
-    records = [one.partition("\t") for one in nul(call(repo, "ls-tree", "-r", "-z", "--full-tree", commit).stdout)]
-    pinned = ((path, kind.split(" ")[2]) for kind, _, path in records if kind.startswith(SUBMODULE))
-    return frozenset(path for _, _, path in records), tuple(pinned)
-
-
 def imported_names(repo: Path, commit: str) -> frozenset[str]:
     """Top-level names that Python files of a commit import, those of its own modules included."""
     pattern = "^[[:space:]]*(import|from)[[:space:]]+[A-Za-z_][A-Za-z_0-9]*"
@@ -215,8 +200,15 @@ def diff(repo: Path, a: str, b: str, exclude: Sequence[str] = ()) -> str:
         b: The commit after.
         exclude: Files or folders to leave out, relative to the root.
     """
-    paths = (":(top)", *(f":(top,exclude,literal){path}" for path in exclude)) if exclude else ()
-    told = call(repo, *_DIFF, *_PATCH, a, b, "--", *paths).stdout if paths else _difference(repo, a, b)
+    changed = changed_paths(repo, a, b) if exclude else ()
+    left = [path for path in changed if not any(path == one or path.startswith(f"{one}/") for one in exclude)]
+    if len(left) == len(changed):
+        told = _difference(repo, a, b)
+    elif left:
+        paths = (":(top)", *(f":(top,exclude,literal){path}" for path in exclude))
+        told = call(repo, *_DIFF, *_PATCH, a, b, "--", *paths).stdout
+    else:
+        told = b""
     return told.decode("utf-8", "replace")
 
 
@@ -225,12 +217,23 @@ _BINARY = b"Binary files "
 
 
 def _difference(repo: Path, a: str, b: str) -> bytes:
-    return _newest_difference(repo, a, b) if is_hash(a) and is_hash(b) else _newest_difference.__wrapped__(repo, a, b)
+    return _whole_difference(repo, a, b)[1]
 
 
-@lru_cache(maxsize=1)
-def _newest_difference(repo: Path, a: str, b: str) -> bytes:
-    return call(repo, *_DIFF, *_PATCH, a, b).stdout
+def _whole_difference(repo: Path, a: str, b: str) -> tuple[bytes, bytes]:
+    """Records of the files that differ, and the patch: whoever wants the one wants the other soon."""
+    trees = companion.ask(refs.common_dir(repo), [f"{a}^{{tree}}", f"{b}^{{tree}}"], read=False)
+    if trees and trees[0] and trees[1]:
+        return _newest_difference(repo, trees[0].digest, trees[1].digest)
+    known = _newest_difference if is_hash(a) and is_hash(b) else _newest_difference.__wrapped__
+    return known(repo, a, b)
+
+
+@lru_cache(maxsize=2)
+def _newest_difference(repo: Path, a: str, b: str) -> tuple[bytes, bytes]:
+    told = call(repo, *_DIFF, *_PATCH, "-z", "--raw", "--numstat", a, b).stdout
+    records, _, patch = told.partition(b"\0\0")  # no path is empty
+    return (records + b"\0" if records else b""), patch
 
 
 def apply_patch(tree: Path, patch: str) -> None:
@@ -281,41 +284,6 @@ def _is_crlf(file: Path) -> bool:
     except (OSError, ValueError):
         return False
     return 0 < content.count(b"\n") == content.count(b"\r\n")
-
-
-def blobs(repo: Path, hashes: Sequence[str]) -> list[bytes]:
-    """The contents of many objects with one call, in the order asked for.
-
-    Raises:
-        RepositoryError: One of them is missing.
-    """
-    found = contents_of(repo, hashes)
-    for name, content in zip(hashes, found, strict=True):
-        if content is None:
-            raise RepositoryError(f"object {name} is missing from {repo}; check the clone with: git fsck")
-    return [content for content in found if content is not None]
-
-
-def contents_of(repo: Path, names: Sequence[str]) -> list[bytes | None]:
-    """The contents of many objects, named as git-rev-parse(1) says, with one call; None for what is not there."""
-    if not names:
-        return []
-    told = call(repo, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in names).encode()).stdout
-    found: list[bytes | None] = []
-    place = 0
-    for _ in names:
-        begin = told.index(b"\n", place) + 1
-        size = told[place:begin].split()[-1]
-        place = begin + int(size) + 1 if size.isdigit() else begin
-        found.append(told[begin : place - 1] if size.isdigit() else None)
-    return found
-
-
-def objects_at(repo: Path, names: Sequence[str]) -> list[tuple[str, int] | None]:
-    """Hash and size of many objects, named as git-rev-parse(1) says, by one call that reads none of them."""
-    told = call(repo, "cat-file", "--batch-check", stdin="".join(f"{name}\n" for name in names).encode()).text
-    found = [line.split() for line in told.splitlines()]
-    return [(said[0], int(said[2])) if len(said) == 3 and said[2].isdigit() else None for said in found]
 
 
 def archive(repo: Path, commit: str, destination: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
+from autoresearch.git import companion
 from autoresearch.git.call import ask, call, is_hash, nul
 
 HEADS = "refs/heads/"
@@ -127,6 +128,8 @@ def resolve(repo: Path, rev: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _known(repo: Path, rev: str) -> str:
+    if is_hash(rev) and (held := companion.ask(common_dir(repo), [f"{rev}^{{commit}}"], read=False)) and held[0]:
+        return held[0].digest
     commit = None if rev.startswith("-") else ask(repo, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
     if commit is None:
         raise RepositoryError(f"{rev!r} names no commit in {repo}; check it with: git log {rev}")

@@ -18,7 +18,7 @@ from autoresearch.errors import RepositoryError
 from autoresearch.git import commits, refs
 from autoresearch.git.call import FULL, ask, call, is_hash, private_index
 from autoresearch.git.contents import differing
-from autoresearch.git.diffs import submodules_of
+from autoresearch.git.objects import submodules_of
 from autoresearch.machine import fault_points, lock_owner
 from autoresearch.machine.disk import delete, replace
 

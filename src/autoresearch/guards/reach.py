@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from autoresearch.config.schema import CampaignConfig
-from autoresearch.git import diffs, refs
+from autoresearch.git import objects, refs
 from autoresearch.guards.scope import Scope
 from autoresearch.machine import sandbox
 from autoresearch.ports import plugins
@@ -111,7 +111,7 @@ def held_in(paths: CampaignPaths, campaign: CampaignConfig, survey: Survey, comm
 def _mounted(
     campaign: CampaignConfig, paths: CampaignPaths, survey: Survey, commit: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    files, folders, caches = protected(diffs.files_of(paths.root, commit), scope_for(campaign, survey))
+    files, folders, caches = protected(objects.files_of(paths.root, commit), scope_for(campaign, survey))
     return (*folders, *files, ".git"), caches
 
 

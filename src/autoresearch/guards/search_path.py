@@ -16,7 +16,7 @@ from os.path import isdir, isfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from autoresearch.git import diffs
+from autoresearch.git import diffs, objects
 from autoresearch.guards.shadows import SearchedTree
 
 _LIBRARIES = "lib*/python3*/*-packages"
@@ -317,7 +317,7 @@ def installed_twins(root: Path, commit: str, command: Sequence[str], env: Mappin
         command: What they execute.
         env: Their environment.
     """
-    tree = SearchedTree(files=diffs.files_of(root, commit))
+    tree = SearchedTree(files=objects.files_of(root, commit))
     tops = {file: tree.root_of(file) for file in tree.files if file.endswith("/__init__.py")}
     tops = {file: top for file, top in tops.items() if str(Path(file).parent.parent).removeprefix(".") == top}
     with TemporaryDirectory(prefix="autoresearch-tree-") as place:

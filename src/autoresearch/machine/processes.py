@@ -138,7 +138,7 @@ def own_children() -> list[int]:
     try:
         tasks = [(task / "children").read_text() for task in (PROC / "self/task").iterdir()]
     except OSError:
-        # Kernels may be built without that file, and threads may end.
+        # The kernel has no such file, or a thread has ended.
         return [process.pid for process in everyone().values() if process.parent == os.getpid()]
     return [int(pid) for text in tasks for pid in text.split()]
 
@@ -215,10 +215,7 @@ def signal_tree(process: Process, number: int) -> bool:
 
 
 def proportional_bytes(processes: Iterable[Process]) -> int:
-    """Memory of several processes with every shared page counted once among its sharers.
-
-    Exact where `rss` counts a page once per process, but slow for huge processes; where the kernel refuses it, `rss`.
-    """
+    """Memory of several processes, each shared page counted once among its sharers; slow for huge ones."""
     return sum(_proportional(process) for process in processes)
 
 
@@ -268,7 +265,7 @@ def prctl(option: int, value: int) -> None:
 
 @dataclass(frozen=True)
 class Completed:
-    """A finished command: bytes in, bytes out, and its exit code."""
+    """A finished command."""
 
     code: int
     stdout: bytes
@@ -334,13 +331,7 @@ def run(
 
 def is_running(process_id: int) -> bool:
     """Whether a process that `start` made is still there."""
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return (PROC / str(process_id)).exists()
 
 
 def start(
@@ -372,16 +363,25 @@ def start(
     return child.pid
 
 
+def talk(argv: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start a command that answers over its standard output until its input ends; no signal of a terminal reaches it.
+
+    Raises:
+        CommandError: It could not be started.
+    """
+    pipe, none = subprocess.PIPE, subprocess.DEVNULL
+    try:
+        return subprocess.Popen(list(argv), env=dict(env), stdin=pipe, stdout=pipe, stderr=none, start_new_session=True)
+    except OSError as error:
+        raise CommandError(argv, None, b"", str(error).encode()) from error
+
+
 async def converse(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], most_line: int
 ) -> "tuple[asyncio.subprocess.Process, asyncio.StreamWriter, asyncio.StreamReader]":
     """Start a command to talk with over its standard input and output; its errors go where ours go.
 
-    Args:
-        argv: Program and arguments.
-        cwd: Directory to run in.
-        env: The whole environment.
-        most_line: Longest line in bytes that is read of it; a longer one is an error for the reader.
+    A line of more than `most_line` bytes that it says is an error for who reads it.
 
     Raises:
         CommandError: It could not be started.

@@ -21,7 +21,7 @@ from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment.names import PREFIX, campaign_prefix, run_id
 from autoresearch.git.call import call
 from autoresearch.git.commits import RefContent, fill_ref
-from autoresearch.git.diffs import contents_of, objects_at
+from autoresearch.git.objects import contents_of, objects_at
 from autoresearch.machine import disk
 from autoresearch.records import links
 from autoresearch.records.paths import CampaignPaths

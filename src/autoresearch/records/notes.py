@@ -14,7 +14,7 @@ from autoresearch.experiment.names import PREFIX
 from autoresearch.git import refs
 from autoresearch.git.call import ask, call
 from autoresearch.git.commits import RefContent, fill_ref
-from autoresearch.git.diffs import blobs
+from autoresearch.git.objects import blobs
 from autoresearch.machine import fault_points
 
 REF = f"refs/notes/{PREFIX}"

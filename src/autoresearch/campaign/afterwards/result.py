@@ -18,7 +18,7 @@ from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import commits, diffs, refs, worktree
+from autoresearch.git import commits, diffs, objects, refs, worktree
 from autoresearch.machine import disk
 from autoresearch.ports.target import MeasuredRun, Suited, SuiteScript
 from autoresearch.report import adoption
@@ -99,7 +99,7 @@ def adopt(campaign: Campaign, index: int | None = None, *, test_suite: bool = Fa
     branch = _branch(root, opened.paths.name, commit)
     head = refs.head_commit(root)
     text = opened.paths.pull_request
-    left = adoption.by_hand(diffs.files_of(root, commit))
+    left = adoption.by_hand(objects.files_of(root, commit))
     words = adoption.pull_request(report, arm, ideas, branch, history.arm_branch(arm), left)
     kept = _written(text, opening.redactor(root).clean(words))
     script = opened.paths.suite_script(Path(suite.place).name) if suite else None

@@ -24,7 +24,7 @@ from autoresearch.campaign.surroundings import target_of
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine import first_runs
 from autoresearch.errors import CampaignError
-from autoresearch.git import contents, diffs, refs, worktree
+from autoresearch.git import contents, objects, refs, worktree
 from autoresearch.guards.reach import sandbox_of, unconfined
 from autoresearch.machine import disk, lock_owner
 from autoresearch.metrics import FOREIGN, KEPT_HERE
@@ -167,7 +167,7 @@ class Stage:
     def _put_right(self) -> tuple[str, ...]:
         """What a run did to files of the worktree. The commit's are put back, for they are read, and run, again."""
         altered = contents.edited_paths(self.tree, self.commit)
-        known = diffs.files_of(self.root, self.commit)
+        known = objects.files_of(self.root, self.commit)
         contents.put_back(self.tree, self.commit, known.intersection(altered))
         for path in (self.tree / path for path in altered if path not in known):
             if contents.is_endless(path):

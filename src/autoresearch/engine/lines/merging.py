@@ -19,7 +19,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import commits, diffs, worktree
+from autoresearch.git import commits, diffs, objects, worktree
 from autoresearch.git.call import is_about_room
 from autoresearch.guards.scope import breaches
 from autoresearch.machine import disk
@@ -124,7 +124,7 @@ def crossed(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
 
 def _refuse_equal(ctx: Context, commit: str) -> None:
     for one in ctx.history.experiments.values():
-        if one.committed and not diffs.changed_files(ctx.paths.root, commit, one.commit):
+        if one.committed and not objects.changed_paths(ctx.paths.root, commit, one.commit):
             raise Conflict(f"together they are {one.name}")
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from autoresearch.errors import AutoresearchError, RecipeError
 from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.hypothesis import Brief
-from autoresearch.git import contents, diffs, refs
+from autoresearch.git import contents, objects, refs
 from autoresearch.guards.scope import Scope, breaches
 from autoresearch.guards.search_path import Interpreter, follow, importable
 from autoresearch.guards.shadows import SearchedTree, shadows
@@ -206,7 +206,7 @@ class _Look:
         if not self.overrides:
             yield target
             return
-        files = {*diffs.files_of(self.tree, self.commit), *contents.edited_paths(self.tree, self.commit)}
+        files = {*objects.files_of(self.tree, self.commit), *contents.edited_paths(self.tree, self.commit)}
         kept: dict[str, bytes] = {}
         survey = target.survey(self.tree)
         for path in {*survey.lineage, *survey.turned} & files:
@@ -238,7 +238,7 @@ class _Look:
         if not changes:
             self.wrong.append("nothing is changed yet: edit a file, or name overrides as arguments of this command")
         self.wrong += breaches(changes, self.scope, before, after)
-        files = diffs.files_of(self.tree, self.commit)
+        files = objects.files_of(self.tree, self.commit)
         command = survey.command if survey else ()
         scripts = tuple(word for word in command if word in files)
         self.wrong += shadows(
@@ -266,7 +266,7 @@ class _Look:
         """Import each changed module in the Python that runs would have; a script of the command is only compiled."""
         env = {**os.environ, **self._env(), "PYTHONDONTWRITEBYTECODE": "1"}
         ran = follow(self.tree, command, env) if command else "the command is not known"
-        tree = SearchedTree(files=diffs.files_of(self.tree, self.commit) | frozenset(files))
+        tree = SearchedTree(files=objects.files_of(self.tree, self.commit) | frozenset(files))
         names = {}
         for path in files:
             begins = path in command or (isinstance(ran, Interpreter) and path == ran.file)
@@ -315,7 +315,7 @@ class _Look:
     def _has(self, module: str) -> bool:
         """Whether a module belongs to the worktree, so that its absence is the edit's doing."""
         top = module.partition(".")[0]
-        known = diffs.files_of(self.tree, self.commit)
+        known = objects.files_of(self.tree, self.commit)
         return any(top in (Path(file).stem, *Path(file).parts[:-1]) for file in known if file.endswith(".py"))
 
     def _env(self) -> dict[str, str]:
