@@ -6,7 +6,9 @@ from typing import NoReturn
 
 import pytest
 
-from autoresearch.git import companion, diffs, objects, refs
+from autoresearch.errors import RepositoryError
+from autoresearch.git import commits, companion, diffs, objects, refs
+from autoresearch.git.commits import Identity
 from autoresearch.machine import processes
 
 ODD = ("a b", "ünï", 'q"uote', "tab\tname", "new\nline", "folder/in/folder", "folder.txt", os.fsdecode(b"raw\xff"))
@@ -129,3 +131,37 @@ def test_a_difference_without_some_paths_is_the_one_git_makes(odd, run_git, excl
     assert told.rstrip("\n") == wanted
     assert [change.path for change in changed] == list(objects.changed_paths(odd, base, after))
     assert [change.binary for change in changed] == [True, True, False, False]
+
+
+WHO = (
+    ("Ada", "ada@example.org"), ("  Ada L., ", "<ada>"), ("Ünï Cödé", "u@x"), ("'\"quoted\\", "a b@c"), ("Ada", "."),
+    ("...", "dots@example.org"), (os.fsdecode(b"lat\xedn"), "l@x"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_its_commits_are_gits_own(odd, run_git, who):
+    """Byte by byte the commit of `git commit-tree`, for names it shortens too; what that refuses is refused."""
+    base = refs.head_commit(odd)
+    tree = run_git(odd, "rev-parse", "HEAD^{tree}")
+
+    def made(message) -> str:
+        try:
+            return commits.commit_tree(odd, tree, [base, base], message, Identity(*who), 1_700_000_000.5)
+        except RepositoryError:
+            return ""
+
+    texts = ("subject", "subject\n\nbody: ünï \ud800\n\nKey: value", "", "-----\n")
+    wanted = [made(text) for text in texts]
+    with companion.resident(odd, refs.common_dir(odd)):
+        assert [made(text) for text in texts] == wanted
+    for commit in filter(None, wanted):
+        run_git(odd, "fsck", "--no-dangling", commit)
+
+
+def test_no_commit_is_made_of_what_is_not_there(odd, kept):
+    """A tree or a parent that nobody has is refused, as by git."""
+    base = refs.head_commit(odd)
+    for tree, parent in (("1" * 40, base), (f"{base}^{{tree}}", "1" * 40)):
+        with pytest.raises(RepositoryError):
+            commits.commit_tree(odd, tree, [parent], "none", Identity("Ada", "ada@example.org"), 0)

@@ -90,13 +90,15 @@ def test_a_worktree_is_put_on_its_branch_by_git_where_files_do_not_say_all(repo,
 
 
 def test_a_controller_asks_for_a_difference_once_and_for_nothing_that_a_commit_holds(repo, asked, run_git):
-    """Patch, lines that changed, what is left without the recipe: one call, also where two commits hold the same."""
+    """Patch, lines that changed, what is left without the recipe, the commit: gits that have stayed say it."""
     first, second = tree_of(repo, 1), tree_of(repo, 2)
     base = refs.head_commit(repo)
     same = commits.commit_tree_from(first, base, (), "the same", ADA, 0)
     with companion.resident(repo, refs.common_dir(repo)):
-        committed(first, "one\n")
-        asked()
+        before = committed(first, "one\n")
+        assert diffs.patch(repo, base, before)
+        told = asked()
+        assert [told.count(word) for word in ("diff-tree", "hash-object", "cat-file")] == [1, 1, 1]
         commit = committed(second, "two\n")
         assert [change.path for change in diffs.file_changes(repo, base, commit)] == ["train.py"]
         assert diffs.diff(repo, same, commit, ("train.py",)) == ""
@@ -105,5 +107,4 @@ def test_a_controller_asks_for_a_difference_once_and_for_nothing_that_a_commit_h
         assert refs.resolve(repo, same) == same
         assert objects.contents_of(repo, [f"{commit}:train.py"]) == [b"two\n"]
         told = asked()
-    assert told.count("diff-tree") == 1
-    assert {"ls-tree", "cat-file", "config"}.isdisjoint(told)
+    assert {"diff-tree", "commit-tree", "ls-tree", "cat-file", "config"}.isdisjoint(told)

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import companion, refs
-from autoresearch.git.call import EMAIL, FULL, NAME, call, fill_index, lines, nul, private_index
+from autoresearch.git.call import EMAIL, FULL, NAME, call, fill_index, is_hash, lines, nul, private_index
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): (.+)")
 
@@ -109,7 +110,36 @@ def commit_tree(repo: Path, tree: str, parents: Sequence[str], message: str, ide
     """A signed-off commit of a tree that already exists; see `commit_tree_from`."""
     flags = [part for parent in dict.fromkeys(parents) for part in ("-p", parent)]
     text = signed_off(message, identity).encode("utf-8", "replace")
+    if made := _companions_commit(repo, tree, tuple(dict.fromkeys(parents)), text, identity, at):
+        return made
     return call(repo, "commit-tree", tree, *flags, "-F", "-", stdin=text, env=_as(identity, at)).text
+
+
+_STORE = ("hash-object", "-w", "-t", "commit", "--no-filters", "--stdin-paths")
+_CRUD = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
+"""What git takes off both ends of a name."""
+
+
+def _companions_commit(
+    repo: Path, tree: str, parents: Sequence[str], text: bytes, identity: Identity, at: float
+) -> str | None:
+    """The commit as `git commit-tree` would write it; None where that has to be asked itself."""
+    common, name, email = refs.common_dir(repo), identity.name.strip(_CRUD), identity.email.strip(_CRUD)
+    held = companion.ask(common, [f"{tree}^{{tree}}", *(f"{parent}^{{commit}}" for parent in parents)], read=False)
+    if not held or None in held or not name or any(mark in name + email for mark in "<>\n\0"):
+        return None
+    found = [one.digest for one in held if one]
+    who = f"{name} <{email}> {int(at)} +0000"
+    head = [f"tree {found[0]}", *(f"parent {digest}" for digest in found[1:]), f"author {who}", f"committer {who}"]
+    try:
+        content = "\n".join(head).encode() + b"\n\n" + text
+    except UnicodeEncodeError:
+        return None
+    with NamedTemporaryFile(prefix="autoresearch-commit-") as file:
+        file.write(content)
+        file.flush()
+        told = companion.answer(common, _STORE, os.fsencode(file.name) + b"\n", lambda told: told.readline().decode())
+    return told.strip() if told and is_hash(told.strip()) else None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 To start git takes longer than most of its answers. `git cat-file --batch-command`, see git-cat-file(1), takes a
 question a line and answers at once; it looks for refs and new objects each time, so what others write meanwhile is
-seen. One that dies is started again. Who has no companion, or gets no answer from it, starts a git for the question.
+seen. So do others of git's commands, each with a process of its own from the first question on. One that dies is
+started again. Who has no companion, or gets no answer from it, starts a git for the question.
 """
 
 import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -22,6 +24,7 @@ _T = TypeVar("_T")
 _MOST = 256
 """More names than that are asked for faster with one call of git's."""
 
+_OBJECTS = ("cat-file", "--batch-command")
 _TREE, _MOST_TREES = "40000", 1 << 15
 
 
@@ -33,8 +36,59 @@ class Held(NamedTuple):
     content: bytes
 
 
+class _Resident:
+    """One command of git's that takes question after question; it starts with the first.
+
+    Args:
+        argv: The command.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = argv
+        self._lock = threading.RLock()
+        self._git: subprocess.Popen[bytes] | None = None
+
+    def answer(self, question: bytes, hear: Callable[[IO[bytes]], _T]) -> _T | None:
+        """What `hear` makes of the answer; None when git died of the question twice, or cannot be started.
+
+        Whatever comes between question and answer, also Ctrl-C, costs the process: a late answer is nobody's.
+        """
+        with self._lock:
+            for _ in range(2):
+                try:
+                    asked, told = self._ends()
+                    asked.write(question)
+                    asked.flush()
+                    return hear(told)
+                except (OSError, ValueError, processes.CommandError):
+                    self.close()
+                except BaseException:
+                    self.close()
+                    raise
+        return None
+
+    def close(self) -> None:
+        """Let it go."""
+        with self._lock:
+            git, self._git = self._git, None
+        if git is not None:
+            git.kill()
+            for end in (git.stdin, git.stdout):
+                with contextlib.suppress(OSError):
+                    end and end.close()
+            git.wait()
+
+    def _ends(self) -> tuple[IO[bytes], IO[bytes]]:
+        if self._git is None or self._git.poll() is not None:
+            self.close()
+            self._git = processes.talk(self._argv, environment())
+        assert self._git.stdin is not None  # noqa: S101 - a pipe was asked for
+        assert self._git.stdout is not None  # noqa: S101 - a pipe was asked for
+        return self._git.stdin, self._git.stdout
+
+
 class Companion:
-    """The git that answers for one repository; it starts with the first question.
+    """The git that answers for one repository.
 
     Args:
         repo: Any path in it.
@@ -44,16 +98,27 @@ class Companion:
         self.known: dict[object, Any] = {}
         self._repo = repo
         self._lock = threading.RLock()
-        self._git: subprocess.Popen[bytes] | None = None
+        self._residents: dict[tuple[str, ...], _Resident] = {}
         self._trees: dict[str, list[tuple[bytes, str, str]]] = {}
+
+    def answer(self, words: tuple[str, ...], question: bytes, hear: Callable[[IO[bytes]], _T]) -> _T | None:
+        """What one of git's commands answers; see `_Resident.answer`."""
+        with self._lock:
+            if words not in self._residents:
+                self._residents[words] = _Resident(command(self._repo, *words))
+        return self._residents[words].answer(question, hear)
 
     def ask(self, names: Sequence[str], *, read: bool = True) -> list[Held | None] | None:
         """What these names stand for, None for each that names nothing; None altogether where git has no answer."""
-        with self._lock:
-            for _ in range(2):
-                with contextlib.suppress(OSError, ValueError, processes.CommandError), self._undisturbed():
-                    return [self._answer(name, read=read) for name in names]
-        return None
+        found = []
+        for name in names:
+            verb = "contents" if read else "info"
+            question = f"{verb} {name}\n".encode("utf-8", "surrogateescape")
+            told = self.answer(_OBJECTS, question, partial(_hear_object, read=read))
+            if told is None:
+                return None
+            found.append(told or None)
+        return found
 
     def tree(self, commit: str) -> Mapping[str, tuple[str, str]] | None:
         """Mode and digest of every path of a commit, in git's order; None where git has no answer.
@@ -74,10 +139,8 @@ class Companion:
 
     def close(self) -> None:
         """Let it go."""
-        with self._lock:
-            git, self._git = self._git, None
-        if git is not None:
-            _end(git)
+        for one in self._residents.values():
+            one.close()
 
     def _walk(self, tree: str, above: bytes) -> Iterator[tuple[bytes, str, str]]:
         if tree not in self._trees:
@@ -91,44 +154,17 @@ class Companion:
             else:
                 yield above + name, mode, digest
 
-    @contextlib.contextmanager
-    def _undisturbed(self) -> Iterator[None]:
-        """Whatever comes between question and answer, also Ctrl-C, costs the companion: a late answer is nobody's."""
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
 
-    def _answer(self, name: str, *, read: bool) -> Held | None:
-        if self._git is None or self._git.poll() is not None:
-            self.close()
-            self._git = processes.talk(command(self._repo, "cat-file", "--batch-command"), environment())
-        ask, told = _ends(self._git)
-        ask.write(f"{'contents' if read else 'info'} {name}\n".encode("utf-8", "surrogateescape"))
-        ask.flush()
-        head = told.readline()
-        if head.endswith((b" missing\n", b" ambiguous\n")):
-            return None
-        digest, _, size = head.decode().split()
-        content = told.read(int(size) + 1) if read else b""
-        if read and len(content) != int(size) + 1:
-            raise ValueError(f"half of {name}")
-        return Held(digest, int(size), content[:-1])
-
-
-def _ends(git: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
-    assert git.stdin is not None  # noqa: S101 - a pipe was asked for
-    assert git.stdout is not None  # noqa: S101 - a pipe was asked for
-    return git.stdin, git.stdout
-
-
-def _end(git: "subprocess.Popen[bytes]") -> None:
-    git.kill()
-    for end in _ends(git):
-        with contextlib.suppress(OSError):
-            end.close()
-    git.wait()
+def _hear_object(told: IO[bytes], *, read: bool) -> Held | tuple[()]:
+    """What follows a name: an object, or nothing for one that names none."""
+    head = told.readline()
+    if head.endswith((b" missing\n", b" ambiguous\n")):
+        return ()
+    digest, _, size = head.decode().split()
+    content = told.read(int(size) + 1) if read else b""
+    if read and len(content) != int(size) + 1:
+        raise ValueError(f"half of {digest}")
+    return Held(digest, int(size), content[:-1])
 
 
 def _entries(tree: Held) -> list[tuple[bytes, str, str]]:
@@ -188,6 +224,19 @@ def tree(common: Path, commit: str) -> Mapping[str, tuple[str, str]] | None:
     """Mode and digest of every path of a commit, from the companion; None where there is none."""
     mine = _companions.get(common)
     return mine.tree(commit) if mine and is_hash(commit) else None
+
+
+def answer(common: Path, words: tuple[str, ...], question: bytes, hear: Callable[[IO[bytes]], _T]) -> _T | None:
+    """What a command of git's answers that takes question after question; None without a companion or an answer.
+
+    Args:
+        common: The `.git` folder that all checkouts share.
+        words: The command; nothing of it may depend on a checkout, or on when it was started.
+        question: What it reads.
+        hear: Reads the answer to its end; a ValueError if it is none.
+    """
+    mine = _companions.get(common)
+    return mine.answer(words, question, hear) if mine else None
 
 
 def once(common: Path, what: object, find: Callable[[], _T]) -> _T:

@@ -4,11 +4,12 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from secrets import token_hex
+from typing import IO, NamedTuple
 
 from autoresearch.errors import LauncherError, RepositoryError
 from autoresearch.experiment.change import FileChange
@@ -222,16 +223,40 @@ def _difference(repo: Path, a: str, b: str) -> bytes:
 
 def _whole_difference(repo: Path, a: str, b: str) -> tuple[bytes, bytes]:
     """Records of the files that differ, and the patch: whoever wants the one wants the other soon."""
-    trees = companion.ask(refs.common_dir(repo), [f"{a}^{{tree}}", f"{b}^{{tree}}"], read=False)
+    common = refs.common_dir(repo)
+    trees = companion.ask(common, [f"{a}^{{tree}}", f"{b}^{{tree}}"], read=False)
     if trees and trees[0] and trees[1]:
-        return _newest_difference(repo, trees[0].digest, trees[1].digest)
+        return _difference_of_trees(common, trees[0].digest, trees[1].digest)
     known = _newest_difference if is_hash(a) and is_hash(b) else _newest_difference.__wrapped__
     return known(repo, a, b)
 
 
+_WHOLE = (*_DIFF, *_PATCH, "-z", "--raw", "--numstat")
+
+
 @lru_cache(maxsize=2)
 def _newest_difference(repo: Path, a: str, b: str) -> tuple[bytes, bytes]:
-    told = call(repo, *_DIFF, *_PATCH, "-z", "--raw", "--numstat", a, b).stdout
+    return _parts(call(repo, *_WHOLE, a, b).stdout)
+
+
+@lru_cache(maxsize=2)
+def _difference_of_trees(common: Path, a: str, b: str) -> tuple[bytes, bytes]:
+    end = f"end of {token_hex(16)}\n".encode()  # git gives back what names nothing, after what it said before
+    told = companion.answer(common, (*_WHOLE, "--stdin"), f"{a} {b}\n".encode() + end, partial(_until, end))
+    return _newest_difference.__wrapped__(common, a, b) if told is None else _parts(told.partition(b"\n")[2])
+
+
+def _until(end: bytes, told: IO[bytes]) -> bytes:
+    """All up to a line that nobody can have foreseen."""
+    found = bytearray()
+    while line := told.readline():
+        found += line
+        if found.endswith(end):
+            return bytes(found[: -len(end)])
+    raise ValueError("git ended")
+
+
+def _parts(told: bytes) -> tuple[bytes, bytes]:
     records, _, patch = told.partition(b"\0\0")  # no path is empty
     return (records + b"\0" if records else b""), patch
 
