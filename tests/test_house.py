@@ -49,7 +49,7 @@ def test_the_package_has_no_more_modules_than_one_can_find_ones_way_in():
     in the commit which nouns came; the page says why it is not 200.
     """
     count = sum(path.name != "__init__.py" for path in MODULES)
-    assert count <= 324
+    assert count <= 325
     assert f"**How many modules.** {count} " in PAGE
 
 

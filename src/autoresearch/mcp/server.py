@@ -44,6 +44,7 @@ from autoresearch.mcp.answers import (
     terse,
 )
 from autoresearch.mcp.elicitation import client_name, person_asker
+from autoresearch.mcp.tasks import RunTasks
 from autoresearch.secrets.environment import hide
 from autoresearch.version import __version__
 
@@ -77,8 +78,10 @@ def serve(where: Path, campaign: str | None) -> None:
 
 def server(where: Path, campaign: str | None) -> MCPServer:
     """The tools and resources of one repository."""
-    made = _Strict("autoresearch", version=__version__, instructions=_GUIDE, log_level="WARNING")
     tools = Tools(where, campaign)
+    made = _Strict(
+        "autoresearch", version=__version__, instructions=_GUIDE, log_level="WARNING", extensions=[tools.tasks()]
+    )
     for fn, title, hints in tools.all():
         made.add_tool(
             plainly(fn, tools.clean, ToolError),
@@ -161,6 +164,10 @@ class Tools:
             (self.stop, "Stop the campaign", _ENDS),
             (self.session_show, "The session memory", _LOOKS),
         )
+
+    def tasks(self) -> RunTasks:
+        """What follows long runs for clients that know tasks."""
+        return RunTasks(self._open, self.clean)
 
     def pages(self) -> tuple[tuple[str, Callable[..., str], str, str], ...]:
         """Every resource: its address, what makes it, what it is, its media type."""
