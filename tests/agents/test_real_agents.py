@@ -5,7 +5,7 @@ import os
 
 import pytest
 from tests.agents.fake_llm import Fail, Say, Script, Shell, serving
-from tests.agents.real_agents import HEAVY, TURNS, settings
+from tests.agents.real_agents import FROM_PYPI, TURNS, settings
 
 from autoresearch.errors import ResearcherError
 
@@ -41,9 +41,9 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("name", HEAVY)
-def test_a_heavy_agent_proposes_an_edit_where_it_is_installed(bench, monkeypatch, name):
-    """700 MB each, so CI does without them; a person who has one runs this, and so do we before a release."""
+@pytest.mark.parametrize("name", FROM_PYPI)
+def test_an_agent_from_pypi_proposes_an_edit(bench, monkeypatch, name):
+    """Those that are Python programs, each in an environment of its own: edit, answer and end are read as of the others."""
     more = {"args": ["--edit-format", "diff", "--map-tokens", "0"]} if name == "aider" else {}
     with serving(Script(EDITS[name], bare=name == "aider")) as url:
         hypothesis = bench.ask("", **settings(name, url, monkeypatch) | more)
