@@ -81,6 +81,37 @@ def test_an_agent_that_asks_first_carries_a_campaign(lab):
     assert [one["answer"] for one in asked] == ["refused", "written"]
 
 
+LEARNER = """lr=0.1$(basename "$PWD" | tr -dc 0-9)
+sed -i "s/[0-9.]*, \\"wd\\"/$lr, \\"wd\\"/" config.json
+cat > "$AUTORESEARCH_ANSWER" <<END
+{"title": "learning-rate of $lr", "area": "optimizer", "usage": {"cost_usd": 0.5, "tokens_out": 7}, "learned": [
+  {"kind": "helped", "text": "faster rates pay", "ideas": [2]},
+  {"kind": "never", "text": "faster rates never pay", "ideas": ["#2"]},
+  {"kind": "helped", "text": "gradient noise is what limits it", "ideas": []}]}
+END
+"""
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_agent_says_what_was_learned_and_the_page_takes_what_was_measured(lab, asked):
+    """In the call after a renewal, on its bill: with experiments and interval, and not what these contradict."""
+    verdict = {"policy": "greedy", "baseline_runs": 2, "confirm": 0, "insights": 1}
+    plan(lab, shell(LEARNER, insights=asked), stop="3 experiments", verdict=verdict)
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    calls = lab.journal("researcher_asked")
+    assert [(call["verdicts"], len(call["learned"]), call["cost_usd"]) for call in calls] == [
+        (0, 0, 0.5),
+        (1, 3, 0.5) if asked else (0, 0, 0.5),
+    ]
+    page = (lab.folder / "insights.md").read_text()
+    assert ("- faster rates pay (#2, together +0.2" in page) is asked
+    assert ("- faster rates never pay (#2): one of what it names helped" in page) is asked
+    assert ("- gradient noise is what limits it (no experiment): it names no experiment" in page) is asked
+    prompts = [path.read_text() for path in sorted(lab.folder.glob("learning-rate-*/agent-prompt.md"))]
+    assert [("under `learned`" in prompt) for prompt in prompts].count(True) == int(asked)
+
+
 def test_a_breach_of_an_agents_is_a_row_with_its_reason(lab):
     """It edits what measures: the branch is kept, nothing is run, the row says why."""
     plan(lab, shell("echo 'print(1)' > train.py\n" + EDIT), scope={"protect": ["train.py"]})

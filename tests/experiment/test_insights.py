@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from autoresearch.experiment.attendance import Lesson, ResearcherAsked
 from autoresearch.experiment.briefing import brief_text
 from autoresearch.experiment.hypothesis import Brief, Tried
-from autoresearch.experiment.insights import NEVER, STRUCK, UNRESOLVED, confirmed, insights, text
+from autoresearch.experiment.insights import NEVER, REFUSED, STRUCK, UNRESOLVED, confirmed, insights, text, vetted
 from autoresearch.run.measurement import Objective
 
 ORIGIN = {"lr": 0.1, "wd": 0.0}
@@ -76,6 +77,55 @@ def test_a_loss_that_a_single_run_shows_is_no_lesson_for_another_campaign():
     assert confirmed(insights([single[0], unknown], 1, origin=ORIGIN)) == ()
     assert len(confirmed(insights(single, 1, origin=ORIGIN))) == 1
     assert len(confirmed(insights([replace(single[0], low=-0.05, high=-0.05)], 1, origin=ORIGIN))) == 1
+
+
+def call(*lines: tuple[str, str, tuple[int, ...]], tried, verdicts=4):
+    """A call that was to say what was learned of so many verdicts, its lines looked at as they came."""
+    learned = vetted((Lesson(kind=kind, text=said, ideas=ideas) for kind, said, ideas in lines), tried, ORIGIN)
+    return ResearcherAsked(at=1.0, index=9, researcher="agent", outcome="proposed", learned=learned, verdicts=verdicts)
+
+
+def test_an_agents_line_is_taken_where_the_interval_of_what_it_names_says_the_same():
+    """With their numbers, which are the program's; without an experiment, against it or with its own figures it is not."""
+    tried = [
+        idea(2, "wd=0.1", 0.03, status="keep"),
+        idea(3, "lr=0.2", -0.02),
+        idea(4, "lr=0.05", 0.001, 0.02),
+        idea(5, "", 0.04, status="keep"),
+    ]
+    said = call(
+        ("helped", "what regularises pays", (2, 5)),
+        ("helped", "fast rates pay", (3,)),
+        ("helped", "everything pays", ()),
+        ("helped", "warm-up pays", (2, 7)),
+        ("helped", "decay gains +0.5", (2,)),
+        ("unresolved", "slow rates may pay", (4,)),
+        ("unresolved", "decay may pay", (2,)),
+        ("never", "decay never pays", (2,)),
+        tried=tried,
+    )
+    assert [bool(line.refused) for line in said.learned] == [False, True, True, True, True, False, True, True]
+    found = insights(tried, 4, origin=ORIGIN, said=(said,))
+    page = text(found)
+    assert "- what regularises pays (#2, #5, together +0.035 [+0.0279, +0.0421]; said by agent)" in page
+    assert "- slow rates may pay (#4, together +0.001 [-0.019, +0.021]; said by agent)" in page
+    assert "- fast rates pay (#3): what it names shows no gain: [-0.03, -0.01]" in page
+    assert "- everything pays (no experiment): it names no experiment that was judged" in page
+    assert [one.kind for one in found].count(REFUSED) == 6
+    assert confirmed(insights(tried, 4, origin=ORIGIN, said=(said,))) == confirmed(insights(tried, 4, origin=ORIGIN))
+
+
+def test_an_agents_line_that_later_evidence_contradicts_is_struck():
+    """By a gain of what it said never to help, and by the fall of what it said to help; the last call's lines stand."""
+    tried = [idea(2, "lr=0.2", -0.02), idea(3, "lr=0.3", -0.01), idea(4, "wd=1", 0.05, status="keep")]
+    first = call(("never", "fast rates fail", (2, 3)), ("helped", "decay pays", (4,)), tried=tried, verdicts=3)
+    assert not any(line.refused for line in first.learned)
+    tried += [idea(5, "lr=0.4", 0.06, status="keep")]
+    second = call(("helped", "only very fast rates pay", (5,)), tried=tried)
+    page = text(insights(tried, 2, origin=ORIGIN, fallen={"idea-4": "fresh runs lost"}, said=(first, second)))
+    assert "~~fast rates fail (#2, #3)~~ #5 idea 5 `lr=0.4` did: +0.06 [+0.05, +0.07]" in page
+    assert "~~decay pays (#4)~~ #4 idea 4 `wd=1`: fresh runs lost" in page
+    assert "- only very fast rates pay (#5, together +0.06 [+0.05, +0.07]; said by agent)" in page
 
 
 def test_a_brief_tells_it():

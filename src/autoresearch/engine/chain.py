@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from autoresearch.engine.context import Context
-from autoresearch.engine.supply import brief_for, tried_ideas
+from autoresearch.engine.supply import brief_for, tried_ideas, verdicts_to_learn_from
 from autoresearch.errors import (
     AutoresearchError,
     FruitlessError,
@@ -27,10 +27,11 @@ from autoresearch.experiment.attendance import (
     ResearcherOut,
     useless,
 )
-from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, plateaus
+from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, plateaus, tried_of
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis
+from autoresearch.experiment.insights import vetted
 from autoresearch.git import contents, diffs, worktree
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
@@ -238,8 +239,11 @@ def settle_bills(
     """
     name, found = researcher.name, _bills(ctx, researcher)
     for bill in found:
-        why = ctx.redactor.clean(bill.why)
-        ctx.record(replace(bill, at=ctx.clock(), index=index, researcher=name, why=why))
+        why, due = ctx.redactor.clean(bill.why), verdicts_to_learn_from(ctx) if bill.verdicts else 0
+        said = [replace(line, text=ctx.redactor.clean(line.text)) for line in bill.learned if due]
+        lines = vetted(said, ctx.history.each(tried_of), ctx.survey.facts.values)
+        told = replace(bill, learned=lines, verdicts=due)
+        ctx.record(replace(told, at=ctx.clock(), index=index, researcher=name, why=why))
     if isinstance(error, FruitlessError):
         if not any(bill.outcome == FRUITLESS for bill in found):
             why = ctx.redactor.clean(str(error))

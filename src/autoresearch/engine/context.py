@@ -202,7 +202,7 @@ class Context:
     surviving: dict[str, float] = field(default_factory=dict)
     asked: dict[int, str] = field(default_factory=dict)
     another: Callable[[str], Researcher] | None = None
-    learned: tuple[int, tuple[Insight, ...]] = (0, ())
+    learned: tuple[tuple[int, int], tuple[Insight, ...]] = ((0, 0), ())
     shares: bool = False
     others: bool = False
     followed: Predecessor | None = None

@@ -85,6 +85,7 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         failure=_failure(ctx, ctx.history.current_runs(parent)),
         beside=_beside(ctx.history, parent),
         insights=insights_text(insights_of(ctx)),
+        learn=verdicts_to_learn_from(ctx),
         lessons=_lessons(ctx),
         target=ctx.campaign.made_of() | {"env": dict(ctx.campaign.run.env), "check": ctx.campaign.run.check},
     )
@@ -187,10 +188,18 @@ def insights_of(ctx: Context) -> tuple[Insight, ...]:
     """What the campaign has learned, as of the last renewal: worked out when so many more verdicts are in."""
     history, every = ctx.history, ctx.campaign.verdict.insights
     count = sum(map(counts, history.each(tried_of))) // every if every else 0
-    if count and ctx.learned[0] != count:
+    known = (count, len(history.attendance.said))
+    if count and ctx.learned[0] != known:
         board = next_move.board(history, ctx.campaign, ctx.survey.objective, ctx.outlook())
-        ctx.learned = (count, learned_from(history, board, every, ctx.survey.facts.values))
+        ctx.learned = (known, learned_from(history, board, every, ctx.survey.facts.values))
     return ctx.learned[1] if count else ()
+
+
+def verdicts_to_learn_from(ctx: Context) -> int:
+    """How many there are, where the page of what was learned is due and no agent was asked for its lines; else 0."""
+    every, said = ctx.campaign.verdict.insights, ctx.history.attendance.said
+    count = sum(map(counts, ctx.history.each(tried_of)))
+    return count if every and count // every > (said[-1].verdicts // every if said else 0) else 0
 
 
 _CONFIRMED, _EARLIER = "confirmed by earlier campaigns", 3

@@ -18,6 +18,23 @@ REST_FIRST_S, REST_MOST_S = 15.0, 1800.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """A line that a researcher would have on the page of what was learned.
+
+    Attributes:
+        kind: `helped`, `never` or `unresolved`.
+        text: What it says, in one line without numbers of its own.
+        ideas: Numbers of the experiments that it rests on.
+        refused: Why it was not taken, from what had been measured when it was said; empty where it was.
+    """
+
+    kind: str
+    text: str
+    ideas: tuple[int, ...]
+    refused: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResearcherAsked:
     """One call of a researcher, and what it cost.
 
@@ -34,6 +51,8 @@ class ResearcherAsked:
         tokens_out: Tokens written, None when it does not say.
         cost_usd: Money, None while unknown.
         priced: Whether the money was worked out from tokens and a price table, rather than said by the program.
+        learned: What it says was learned, where it was asked for that.
+        verdicts: Of how many verdicts it was asked that; 0: it was not.
     """
 
     at: float
@@ -48,6 +67,8 @@ class ResearcherAsked:
     tokens_out: int | None = None
     cost_usd: float | None = None
     priced: bool = False
+    learned: tuple[Lesson, ...] = ()
+    verdicts: int = 0
     kind: Literal["researcher_asked"] = "researcher_asked"
 
 
@@ -114,6 +135,8 @@ class Attendance:
     """The researchers of a campaign as its journal tells of them; `apply` folds in one more event."""
 
     asked: list[ResearcherAsked] = field(default_factory=list)
+    said: list[ResearcherAsked] = field(default_factory=list)
+    """Calls that were to say what was learned."""
     out: dict[str, Absence] = field(default_factory=dict)
     """Who is out now, by name."""
     past: list[Absence] = field(default_factory=list)
@@ -128,6 +151,7 @@ class Attendance:
         match event:
             case ResearcherAsked():
                 self.asked.append(event)
+                self.said += [event] * bool(event.verdicts)
             case ResearcherOut():
                 known = self.out.get(event.researcher)
                 self.out[event.researcher] = Absence(

@@ -183,6 +183,7 @@ class Brief:
         failure: Of what is to be mended, the traceback.
         beside: Branches of kept ideas that the parent does not hold.
         insights: What the campaign has learned, as Markdown; see `experiment/insights.py`.
+        learn: Of how many verdicts an agent is to say what was learned, where that is due; 0: not now.
         belief: What a model of the campaign's runs says, as Markdown: another researcher's, which searches numbers.
         lessons: What earlier campaigns of the repository have confirmed, a line each.
         before: What the campaign that this one goes on from tried: not refused, and nothing to begin with again.
@@ -223,6 +224,7 @@ class Brief:
     failure: str = ""
     beside: tuple[str, ...] = ()
     insights: str = ""
+    learn: int = 0
     belief: str = ""
     lessons: tuple[str, ...] = ()
     before: tuple[Tried, ...] = ()

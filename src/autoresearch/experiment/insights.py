@@ -1,27 +1,34 @@
-"""What a campaign has learned so far, by rule: what helped, what never did, what is unresolved, what was taken back.
+"""What a campaign has learned so far: what helped, what never did, what is unresolved, what was taken back.
 
-Renewed after every so many verdicts. Each line names the experiments that it rests on and their interval; a line of an
+By rule, and in lines of an agent where one is asked for them, which have to fit what was measured. Renewed after every
+so many verdicts. Each line names the experiments that it rests on and their interval; a line of an
 earlier page that later evidence speaks against is struck, with what does. Another campaign is told what is confirmed.
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from autoresearch.experiment.attendance import Lesson, ResearcherAsked
 from autoresearch.experiment.briefing import code, plain
 from autoresearch.experiment.hypothesis import Tried
 from autoresearch.experiment.outcome import Status
 
-HELPED, NEVER, UNRESOLVED, STRUCK = "helped", "never", "unresolved", "struck"
+HELPED, NEVER, UNRESOLVED, STRUCK, REFUSED = "helped", "never", "unresolved", "struck", "refused"
 _HEADS = {
     HELPED: "What helped",
     NEVER: "What never helped",
     UNRESOLVED: "What is unresolved",
     STRUCK: "Said earlier, and taken back",
+    REFUSED: "Said by an agent, and not taken",
 }
 _MOST = 8
 _HALF = 1.6449
 """Standard errors on each side of a 90 % interval."""
+
+_OWN_EFFECT = re.compile(r"(?<![\w.=])[-+\u2212]\s?\.?\d|\d\s?%|\bpercent\b")
+"""A gain as an agent would state it; those on the page are measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +36,7 @@ class Insight:
     """One line.
 
     Attributes:
-        kind: `helped`, `never`, `unresolved` or `struck`.
+        kind: `helped`, `never`, `unresolved`, `struck` or `refused`.
         text: What is said, with the interval, as Markdown.
         ideas: Numbers of the experiments that it rests on.
         confirmed: Whether another campaign may be told: fresh seeds have shown it, or its interval
@@ -52,6 +59,7 @@ def insights(
     standing: Mapping[str, str] | None = None,
     shown: Iterable[str] = (),
     fallen: Mapping[str, str] | None = None,
+    said: Sequence[ResearcherAsked] = (),
 ) -> tuple[Insight, ...]:
     """The page as of the last renewal.
 
@@ -62,6 +70,8 @@ def insights(
         standing: What may be claimed of an idea in the end, by name.
         shown: Standings that may be relied on.
         fallen: Ideas that were kept and no longer stand, by name, with why.
+        said: Calls of agents that were asked what was learned, oldest first: the lines of the last one that hold stand
+            on the page, those of any that hold no more are struck.
     """
     judged = [one for one in tried if counts(one)]
     count = len(judged) // every * every if every else 0
@@ -74,12 +84,20 @@ def insights(
     open_ = [one for one in open_ if one.name not in gone]
     found += [_open(one) for one in sorted(open_, key=lambda one: -(one.effect or 0.0))]
     found += [_fallen(one, gone[one.name]) for one in told if one.name in gone]
-    return _bounded([*found, *_taken_back(told, now, every)])
+    found += _taken_back(told, now, every)
+    return _bounded([*found, *_by_agents(said, judged, origin or {}, gone)] if count else found)
 
 
 def counts(one: Tried) -> bool:
     """Whether it is an idea whose verdict says something of it."""
     return one.status in {Status.KEEP, Status.DISCARD} and one.area != "baseline"
+
+
+def vetted(lines: Iterable[Lesson], tried: Iterable[Tried], origin: Mapping[str, object]) -> tuple[Lesson, ...]:
+    """An agent's lines, with why one is not taken by what is measured now; no more of them than a page has."""
+    known = [one for one in tried if counts(one)]
+    bounded = (replace(line, text=plain(line.text, 200), ideas=line.ideas[:_MOST]) for line in lines)
+    return tuple(replace(line, refused=_why_not(line, known, origin, {})) for line in list(bounded)[:_MOST])
 
 
 def text(found: Sequence[Insight]) -> str:
@@ -151,6 +169,54 @@ def _taken_back(told: Sequence[Tried], now: Mapping[str, Sequence[Tried]], every
             said = f"~~{subject} never helped ({numbers})~~ {_name(by)} did: {_effect(by)}"
             found.append(Insight(kind=STRUCK, text=said, ideas=(*(one.index for one in earlier), by.index)))
     return found
+
+
+def _by_agents(
+    said: Sequence[ResearcherAsked], judged: Sequence[Tried], origin: Mapping[str, object], gone: Mapping[str, str]
+) -> list[Insight]:
+    found = []
+    for call in said:
+        for line in call.learned:
+            why = line.refused or _why_not(line, judged, origin, gone)
+            told = f"{line.text} ({', '.join(f'#{index}' for index in line.ideas) or 'no experiment'}"
+            if not why and call is said[-1]:
+                mean, low, high = _pooled(_those(line, judged)) or (0.0, 0.0, 0.0)
+                told = f"{told}, together {mean:+.3g} [{low:+.3g}, {high:+.3g}]; said by {plain(call.researcher, 40)})"
+                found.append(Insight(kind=line.kind, text=told, ideas=line.ideas))
+            elif line.refused and call is said[-1]:
+                found.append(Insight(kind=REFUSED, text=f"{told}): {why}", ideas=line.ideas))
+            elif why and not line.refused and line.kind != UNRESOLVED:
+                found.append(Insight(kind=STRUCK, text=f"~~{told})~~ {why}", ideas=line.ideas))
+    return found
+
+
+def _why_not(line: Lesson, judged: Sequence[Tried], origin: Mapping[str, object], gone: Mapping[str, str]) -> str:
+    """Why a line does not stand against what was measured; empty where it does."""
+    group = _those(line, judged)
+    if not line.ideas or len(group) < len(set(line.ideas)):
+        return "it names no experiment that was judged" if not group else "it names one that was not judged"
+    if _OWN_EFFECT.search(line.text):
+        return "it states an effect of its own; those on this page are measured"
+    if (pooled := _pooled(group)) is None:
+        return "what it names has no interval"
+    _, low, high = pooled
+    between = f"[{low:+.3g}, {high:+.3g}]"
+    if line.kind == HELPED:
+        back = next((f"{_name(one)}: {plain(gone[one.name], 160)}" for one in group if one.name in gone), "")
+        return back or ("" if low > 0 else f"what it names shows no gain: {between}")
+    if line.kind == UNRESOLVED:
+        return "" if low <= 0 <= high else f"what it names is settled: {between}"
+    if any(map(_gained, group)):
+        return "one of what it names helped"
+    alike = {_subject(one, origin) for one in group if len(one.overrides) <= 1}
+    others = [one for one in judged if _gained(one) and one.name not in gone and len(one.overrides) <= 1]
+    if against := next((one for one in others if len(alike) == 1 and _subject(one, origin) in alike), None):
+        return f"{_name(against)} did: {_effect(against)}"
+    return "" if _fails(group) else f"what it names may hold a gain: {between}"
+
+
+def _those(line: Lesson, judged: Iterable[Tried]) -> list[Tried]:
+    return [one for one in judged if one.index in line.ideas]
 
 
 def _groups(judged: Iterable[Tried], origin: Mapping[str, object]) -> dict[str, list[Tried]]:

@@ -96,6 +96,7 @@ def _learned(
         standing={name: str(claim.standing) for name, claim in claimed.items()},
         shown=SHOWN,
         fallen={name: why for name, why in fallen.items() if name in kept},
+        said=history.attendance.said,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from autoresearch.experiment.attendance import Lesson
 from autoresearch.experiment.briefing import plain
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.machine import disk
@@ -19,6 +20,8 @@ NAME = ".autoresearch-answer.json"
 
 _MOST_BYTES = 64 * 1024
 _MOST_BLOCKS = 50
+_MOST_LINES = 8
+_KINDS = ("helped", "never", "unresolved")
 _FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 
@@ -77,6 +80,8 @@ class Answer(BaseModel):
     """Seeds to run before it is judged."""
     unlocks: bool = False
     """Later ideas need it."""
+    learned: tuple[Lesson, ...] = ()
+    """What the campaign has learned, where that was asked for."""
     usage: Usage = Usage()
     """What the call cost, from a program that has no other way to say so."""
 
@@ -121,8 +126,16 @@ class Answer(BaseModel):
 
     @field_validator("parent", mode="before")
     @classmethod
-    def _named(cls, value: Any) -> str:
+    def _another(cls, value: Any) -> str:
         return plain(str(value or ""), 120)
+
+    @field_validator("learned", mode="before")
+    @classmethod
+    def _lines(cls, value: Any) -> tuple[Lesson, ...]:
+        items = value if isinstance(value, list | tuple) else []
+        said = [one for one in items[:_MOST_LINES] if isinstance(one, dict) and one.get("kind") in _KINDS]
+        found = (Lesson(kind=one["kind"], text=plain(str(one.get("text", "")), 200), ideas=_named(one)) for one in said)
+        return tuple(one for one in found if one.text)
 
     @field_validator("usage", mode="before")
     @classmethod
@@ -143,6 +156,15 @@ class Answer(BaseModel):
             seeds=self.seeds,
             source=source,
         )
+
+
+def _named(line: dict[str, Any]) -> tuple[int, ...]:
+    """Numbers of experiments, as numbers or as `#3`; what is neither is left out."""
+    given = line.get("ideas")
+    found = (
+        re.fullmatch(r"#?(\d{1,6})", str(one)) for one in (given if isinstance(given, list) else [given])[:_MOST_LINES]
+    )
+    return tuple(dict.fromkeys(int(one[1]) for one in found if one))
 
 
 def take(file: Path) -> Answer | None:

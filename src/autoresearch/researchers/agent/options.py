@@ -51,9 +51,11 @@ class AgentOptions(BaseModel):
     """Calls per attempt when one hangs, crashes, refuses, or changes nothing."""
     tasks: bool = True
     """Whether some calls ask to cross two kept lines, to simplify, or to explain a plateau, where there are such."""
+    insights: bool = True
+    """Whether the call after every renewal of the page of what was learned is asked for lines of it as well."""
     prompts: Path | None = None
-    """A folder whose `propose.md`, `repair.md`, `answer.md`, `cross.md`, `simplify.md` or `explain.md` replace the
-    program's own, relative to the repository."""
+    """A folder whose `propose.md`, `repair.md`, `answer.md`, `learn.md`, `cross.md`, `simplify.md` or `explain.md`
+    replace the program's own, relative to the repository."""
     home: Path | None = None
     """A prepared home directory for the agent; None: a fresh one per call with its login laid in."""
     show: tuple[Path, ...] = ()

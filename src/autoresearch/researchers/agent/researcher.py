@@ -34,8 +34,7 @@ from autoresearch.researchers.agent.troubles import Trouble
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 
-_MOST_TRANSCRIPT = 256 * 1024
-_TASKS = ("cross", "simplify", "explain")
+_TEMPLATES = ("propose", "repair", "answer", "learn", "cross", "simplify", "explain")
 _PARTS = (
     "objective", "steering", "task", "recipe", "runs", "symptoms", "insights", "tried", "more", "scope",
     "crash", "failure", "answer", "check",
@@ -69,9 +68,10 @@ class AgentResearcher:
         self._caller = Caller(self.options, folder)
         self._notes: list[str] = []
         self._bills: list[ResearcherAsked] = []
+        self._verdicts = 0
         self.purse = Purse(folder)
         prompts = self.options.prompts and self.options.root / self.options.prompts
-        self._templates = {name: template(f"{name}.md", prompts) for name in ("propose", "repair", "answer", *_TASKS)}
+        self._templates = {name: template(f"{name}.md", prompts) for name in _TEMPLATES}
         nothing = dict.fromkeys(_PARTS, "")
         for name in ("propose", "repair"):
             fill(self._templates[name], nothing)
@@ -184,6 +184,8 @@ class AgentResearcher:
 
     def _prompt(self, name: str, brief: Brief, label: str, crash: str = "") -> str:
         parts = {"answer_file": str(self._caller.answer_file(label)), "areas": ", ".join(AREAS)}
+        self._verdicts = brief.learn if self.options.insights and name == "propose" else 0
+        parts["learn"] = self._templates["learn"] if self._verdicts else ""
         check = shlex.quote(str(self._caller.answer_file(label).with_name(dry_run.SCRIPT)))
         task = task_of(brief) if self.options.tasks else ""
         pair = {"pair": " or ".join(f"`{branch}`" for branch in brief.beside[-_MOST_PAIRS:])}
@@ -306,7 +308,7 @@ class AgentResearcher:
         disk.replace(file, as_json(document))
         with (place / "agent.log").open("a", encoding="utf-8", errors="replace") as log:
             for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
-                log.write(f"== call {len(document['calls'])}, {name}\n{clean(_bounded(text))}\n")
+                log.write(f"== call {len(document['calls'])}, {name}\n{clean(transcript.shortened(text))}\n")
 
     def _record_trouble(self, result: Result, words: str) -> None:
         """Troubles belong to no experiment: the last one is kept in the researcher's own folder."""
@@ -336,6 +338,7 @@ class AgentResearcher:
                 at=result.at + result.ending.wall_s, index=0, researcher=self.name, outcome=outcome, why=why,
                 agent=self.options.agent, model=said.model, seconds=round(result.ending.wall_s, 3),
                 tokens_in=said.tokens_in, tokens_out=said.tokens_out, cost_usd=said.cost_usd, priced=said.priced,
+                learned=result.answer.learned if result.answer else (), verdicts=self._verdicts if result.answer else 0,
             )
         )  # fmt: skip
 
@@ -365,13 +368,6 @@ _TODO = {
     Trouble.CONTEXT: "choose a model that can read more; it is retried automatically",
 }
 _TODO_ELSE = "see that it is installed and can be started"
-
-
-def _bounded(text: str) -> str:
-    if len(text) <= _MOST_TRANSCRIPT:
-        return text
-    half = _MOST_TRANSCRIPT // 2
-    return f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
 
 
 def _tamed(tree: Path) -> list[str]:

@@ -272,6 +272,7 @@ _GROW = (*_COUNTED, "cost_usd", "turns", "text")
 _FIELDS = (*_COUNTED, "cost_usd", "turns", "text", "error", "status", "code", "model")
 _MOST_FILE = 32 << 20
 _MOST_ASKED = 200
+_MOST_KEPT = 256 * 1024
 _STOPS = {"refusal": "refusal", "max_tokens": "its answer grew too long", "cost": "budget exceeded"}
 
 
@@ -365,3 +366,11 @@ def _money(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if 0 <= number < 1e6 else None
+
+
+def shortened(text: str) -> str:
+    """What a program printed, without the middle of what is longer than anybody reads."""
+    if len(text) <= _MOST_KEPT:
+        return text
+    half = _MOST_KEPT // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
