@@ -1,5 +1,7 @@
 """Code that gets hold of what measures is told from code that trains, by what its changed statements do."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,10 @@ def added(path, *lines: str, behind=""):
     ("f.__code__ = g.__code__",), ("import atexit",), ("import sys", "sys.stdout = Stream()"), ("exec(text)",),
     ("import sys", "sys.settrace(f)"), ("import ctypes",), ("def f(a):", "    return {'accuracy': a}"),
     ("from torch.utils.tensorboard import SummaryWriter",), ("import os", "os.dup2(3, 1)"), ("def broken(:",),
+    ("def f(t):", "    t.logger.log_metrics({}, 3, 'validation', 'train/step')"), ("f.__defaults__ = (1.0,)",),
+    ("def f(t, p):", "    t.logger.log_metrics({}, 3, p, step_metric='train/step')"),
+    ("def f(t, more):", "    t.logger.log_metrics({}, 'train', **more)"), ("class A:", "    x = B.__class__"),
+    ("def f(t, p):", "    t.logger.log_metrics({}, 3, *p, 'train')"), ("thing.__class__ = Other",),
     ("open(os.environ['AUTORESEARCH_RUN_FOLDER'])",), ("def f(t):", "    t.logger.log_metrics({}, 3, 'validation')"),
 ])  # fmt: skip
 def test_what_can_make_all_sources_agree_is_told(lines):
@@ -52,6 +58,10 @@ def test_what_can_make_all_sources_agree_is_told(lines):
     ("import logging", "logger = logging.getLogger(__name__)", "logger.info('warm')"),
     ("class Warm:", "    def __init__(self): self.step = 0"), ("def f(model): model.eval(); return torch.compile(model)",),
     ("from nemo_rl.models.network import forward", "y = forward(1)"), ("import gc", "gc.collect()"),
+    ("def f(t, m, n):", "    t.logger.log_metrics(m, n + 1, prefix='train')", "    m['kl'] = 0.1"),
+    ("def f(t, m, n):", "    t.logger.log_metrics(m, n, prefix='timing/train', step_finished=True)"),
+    ("def f(t, rows, n):", "    t.logger.log_lines(rows, f'train_data_step{n}.jsonl')", "    rows['x'] = 1"),
+    ("class Worker:", "    def __repr__(self): return self.__class__.__qualname__"),
 ])  # fmt: skip
 def test_training_code_is_not(lines):
     """It may call what is protected, name it in annotations, set what is its own and what frameworks offer."""
@@ -63,3 +73,18 @@ def test_what_is_handed_to_the_logger_counts_only_on_its_way_there():
     assert "changes metrics, which is told" in added(GRPO, "    metrics['x'] = 1", behind="answers.lengths.mean())}")
     assert not added(GRPO, "        metrics['kl'] = 0.1", behind="loss_fn, lr)")
     assert not added(GRPO, "            grouped = grouped * 0.5", behind="grouped = rewards.reshape")
+
+
+def test_what_only_a_later_python_reads_is_read_around_where_the_idea_left_it_alone():
+    """Quotes nested in an f-string of the parent hide nothing; a line of the idea's own that cannot be read is told."""
+    nested = "def f(a):\n    print(f'{a['x']}')\n"
+    assert not grips(POLICY, nested, f"{nested}    return a\n", KNOWN)
+    assert "tells log_metrics" in "; ".join(grips(POLICY, nested, f"{nested}    t.log_metrics(a, 1)\n", KNOWN))
+    if sys.version_info < (3, 12):
+        assert "cannot be read" in "; ".join(grips(POLICY, nested, f"{nested}    print(f'{{a['y']}}')\n", KNOWN))
+
+
+def test_a_metric_of_training_is_told_by_training_code():
+    """Where training's own figure is the metric, who tells it is looked at."""
+    known = replace(KNOWN, metric="timing/train/step")
+    assert "tells log_metrics" in "; ".join(grips(POLICY, "", "t.log_metrics(m, 1, prefix='timing/train')\n", known))

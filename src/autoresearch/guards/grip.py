@@ -18,8 +18,8 @@ _FUNCTION = re.compile(r"^\s*(?:async )?def (\w+)\(", re.MULTILINE)
 _REACHING = frozenset({
     "__import__", "import_module", "__builtins__", "exec", "globals", "settrace", "setprofile", "_getframe",
     "_current_frames", "get_objects", "get_referrers", "dup2", "execv", "execve", "execvp", "execl", "execlp", "fork",
-    "forkpty", "__code__", "__globals__", "__closure__", "__dict__", "__wrapped__", "__class__", "__bases__",
-    "__subclasses__", "__loader__", "__spec__", "meta_path", "path_hooks",
+    "forkpty", "__code__", "__defaults__", "__kwdefaults__", "__globals__", "__closure__", "__dict__",
+    "__wrapped__", "__class__", "__bases__", "__subclasses__", "__loader__", "__spec__", "meta_path", "path_hooks",
 })  # fmt: skip
 """Names by which code changes other code."""
 _MEANS = frozenset({
@@ -33,6 +33,9 @@ _FILES = re.compile(r"AUTORESEARCH_|tfevents")
 _ASKING = frozenset({"isinstance", "issubclass"})
 _MUTATING = frozenset({"update", "setdefault", "pop", "append", "extend", "insert", "__setitem__"})
 _SETTERS = frozenset({"setattr", "delattr", "__setattr__", "__delattr__", "__setitem__"})
+_F_STRING = re.compile(r"""(?i)\b(?:f|rf|fr)(["']).*\1""")
+_NAMES = frozenset({"__name__", "__qualname__", "__module__"})
+_TRAINING = ("train", "timing/train")
 _STREAMS = ("sys.stdout", "sys.stderr", "sys.modules", "sys.path")
 
 
@@ -112,17 +115,37 @@ def grips(path: str, old: str, new: str, yardsticks: Yardsticks) -> tuple[str, .
         new: Its text.
         yardsticks: What measures.
     """
+    there = frozenset(old.split("\n"))
     try:
-        after = _Source(ast.parse(new), path, yardsticks)
+        after = _Source(_parsed(new, there), path, yardsticks)
     except (SyntaxError, ValueError, RecursionError):
         return (f"{path} cannot be read as Python",)
     try:
-        before = _Source(ast.parse(old), path, yardsticks).statements
+        before = _Source(_parsed(old, there), path, yardsticks).statements
     except (SyntaxError, ValueError, RecursionError):
         before = {}
     fresh = [one for key, one in after.statements.items() if key not in before]
     told = (f"{path}:{line} {why}" for line, node, scope in fresh for why in after.reasons(node, scope))
     return tuple(dict.fromkeys(told))
+
+
+def _parsed(text: str, there: Collection[str]) -> ast.Module:
+    """The source as a tree, also where lines of the parent nest quotes in an f-string, as Python 3.12 and later may.
+
+    Such a line is read as an empty text: what stands in it is none of the idea's. A line of its own is not.
+    """
+    lines = text.split("\n")
+    while True:
+        try:
+            return ast.parse("\n".join(lines))
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+            if not 0 <= at < len(lines) or lines[at] not in there:
+                raise
+            plain = _F_STRING.sub('""', lines[at])
+            if plain == lines[at]:
+                raise
+            lines[at] = plain
 
 
 _Piece = tuple[int, ast.AST, str]
@@ -167,6 +190,11 @@ class _Source:
             one for node in nodes if isinstance(node, ast.Call) and _last(node.func) in _ASKING for one in node.args
         ]
         named = {id(one) for node in only_named for one in ast.walk(node)}
+        named |= {
+            id(node.value)
+            for node in nodes
+            if isinstance(node, ast.Attribute) and node.attr in _NAMES and isinstance(node.ctx, ast.Load)
+        }
         for node in nodes:
             if id(node) not in named:
                 yield from self._of_node(node, used=id(node) in called | inner)
@@ -194,7 +222,7 @@ class _Source:
         if isinstance(node, ast.Call) and (name := _last(node.func)):
             if name in _SETTERS and not (node.args and _root(node.args[0]) == "self"):
                 yield f"sets by {name}"
-            if name in self.yardsticks.sinks:
+            if name in self.yardsticks.sinks and not self._about_training(node):
                 yield f"tells {name}"
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and not used:
             dotted = self._dotted(node)
@@ -234,10 +262,19 @@ class _Source:
     def _handed_over(self, piece: ast.AST) -> Iterator[str]:
         """Variables whose content is told to what measures; what says that it belongs to training is left out."""
         for node in ast.walk(piece):
-            if isinstance(node, ast.Call) and _last(node.func) in self.yardsticks.sinks and node.args:
-                words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
-                if "train" not in words or self.yardsticks.metric.startswith("train"):
-                    yield from (one.id for one in ast.walk(node.args[0]) if isinstance(one, ast.Name))
+            told = isinstance(node, ast.Call) and _last(node.func) in self.yardsticks.sinks and node.args
+            if isinstance(node, ast.Call) and told and not self._about_training(node):
+                yield from (one.id for one in ast.walk(node.args[0]) if isinstance(one, ast.Name))
+
+    def _about_training(self, call: ast.Call) -> bool:
+        """Whether a call says in words of its own that it tells of training: each word does, beside them is a step."""
+        rest = [*call.args[1:], *(one.value for one in call.keywords if not _is_switch(one.value))]
+        heads = [one.values[0] if isinstance(one, ast.JoinedStr) and one.values else one for one in rest]
+        words = [one.value for one in heads if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        open_ended = any(isinstance(one, ast.Starred) for one in call.args) or any(not one.arg for one in call.keywords)
+        others = len(heads) - len(words)
+        trains = bool(words) and all(word.startswith(_TRAINING) for word in words)
+        return trains and others <= 1 and not open_ended and not self.yardsticks.metric.startswith(_TRAINING)
 
     def _changed(self, piece: ast.AST) -> set[str]:
         found = set()
@@ -273,6 +310,10 @@ def _pieces(body: Iterable[ast.stmt], scope: str) -> Iterator[_Piece]:
 
 def _last(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_switch(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and not isinstance(node.value, str)
 
 
 def _root(node: ast.AST) -> str:
