@@ -296,7 +296,7 @@ class Reporter:
             self._stale = True
             renew_insights(self.ctx)
         if isinstance(event, happened.CampaignEnded | happened.ControllerStopped) and self._stale:
-            self._write()
+            self._write(lasting=True)
         if isinstance(event, (*_CHANGE_THE_REPORT, happened.ControllerStopped)):
             self._copy(last=not isinstance(event, happened.ExperimentJudged))
 
@@ -318,6 +318,7 @@ class Reporter:
         try:
             size = self.ctx.paths.journal.stat().st_size
             if last or size - self._copied >= self._copied // _PART:
+                self.ctx.journal.settle()
                 mirror.save(self.ctx.paths)
                 self._copied = size
         except (OSError, LedgerError, RepositoryError, StorageError) as error:
@@ -337,10 +338,11 @@ class Reporter:
             self._write()
         self.poll()
 
-    def _write(self) -> None:
+    def _write(self, *, lasting: bool = False) -> None:
         self._stale, began = False, time.monotonic()
         try:
-            write_report(reading_of(self.ctx), self.ctx.clock(), self.ctx.redactor, self._known)
+            now, known = self.ctx.clock(), self._known
+            write_report(reading_of(self.ctx), now, self.ctx.redactor, known, lasting=lasting)
         except StorageError as error:
             self.ctx.note(f"the report could not be written: {error}")
         self._reported = time.monotonic()
@@ -381,18 +383,18 @@ def report_of(reading: Reading, now: float, known: Known | None = None) -> Repor
     return replace(report, attention=(*told, *report.attention)) if told else report
 
 
-def write_report(reading: Reading, now: float, redactor: Redactor, known: Known | None = None) -> tuple[Path, ...]:
+def write_report(
+    reading: Reading, now: float, redactor: Redactor, known: Known | None = None, *, lasting: bool = True
+) -> tuple[Path, ...]:
     """Write `report.md`, `report.html`, `progress.svg` and, where Pillow is installed, `progress.png`; nothing else."""
     report, paths = report_of(reading, now, known), reading.opened.paths
     progress = figure.progress(report)
-    texts = {
-        paths.report: markdown(report),
-        paths.report_page: html(report),
-        paths.progress("svg"): drawing.svg(progress),
+    files: dict[Path, str | bytes] = {
+        paths.report: redactor.clean(markdown(report)),
+        paths.report_page: redactor.clean(html(report)),
+        paths.progress("svg"): redactor.clean(drawing.svg(progress)),
     }
-    for path, text in texts.items():
-        disk.replace(path, redactor.clean(text))
-    if not (drawn := drawing.png(progress)):
-        return tuple(texts)
-    disk.replace(paths.progress("png"), drawn)
-    return (*texts, paths.progress("png"))
+    files |= {paths.progress("png"): drawn} if (drawn := drawing.png(progress)) else {}
+    for path, content in files.items():
+        disk.replace(path, content, lasting=lasting, followed=path != [*files][-1])
+    return tuple(files)

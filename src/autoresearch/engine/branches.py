@@ -96,7 +96,10 @@ def explore(ctx: Context, parent: str, crosses: str = "") -> int:
     chain.drop_useless(ctx)
     index = max(ctx.history.experiments, default=0) + 1
     commit = ctx.history.arm_commit(parent)
-    ctx.record(ExperimentOpened(at=ctx.clock(), index=index, parent=parent, parent_commit=commit, crosses=crosses))
+    ctx.record(
+        ExperimentOpened(at=ctx.clock(), index=index, parent=parent, parent_commit=commit, crosses=crosses),
+        lasting=False,
+    )
     fault_points.point("propose.opened")
     return index
 
@@ -118,7 +121,7 @@ def attempt(ctx: Context, index: int) -> Attempt:
         if proposal is None:
             worktree.remove(ctx.paths.root, tree)
             return
-        disk.replace(kept, json.dumps(asdict(proposal), indent=2) + "\n")
+        disk.replace(kept, json.dumps(asdict(proposal), indent=2) + "\n", lasting=False)  # nor does the edit, yet
     fault_points.point("propose.edited")
     proposal = rebased(ctx, entry, tree, kept, proposal)
     if commit_proposal(ctx, entry, tree, proposal) and is_clean(ctx, proposal.hypothesis):

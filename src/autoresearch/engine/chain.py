@@ -217,7 +217,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Asking:
         if commit != entry.opened.parent_commit or _meddled(ctx, researcher, tree, commit, before):
             _fresh(ctx, tree, commit)
         hypothesis = replace(hypothesis, parent=parent)
-        disk.replace(ctx.paths.attempt_brief(entry.index), ctx.redactor.clean(brief_text(brief)), followed=True)
+        disk.replace(ctx.paths.attempt_brief(entry.index), ctx.redactor.clean(brief_text(brief)), lasting=False)
         return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
     soon = bool(fruitless) and not troubles
     why = "; ".join((*troubles, *fruitless, *for_good)) or why_nobody(ctx)

@@ -212,12 +212,18 @@ class Context:
     _changes_seen: tuple[float, bool] = (-math.inf, False)
     _counted: list[int | None] | None = None
 
-    def record(self, event: Event) -> None:
-        """Write an event down, then let it take effect: the state is only ever what the journal says."""
+    def record(self, event: Event, *, lasting: bool = True) -> None:
+        """Write an event down, then let it take effect: the state is only ever what the journal says.
+
+        Args:
+            event: What happened.
+            lasting: Whether a power cut must not take it. It may where launcher, git or a run's files would tell it
+                again and nothing is done that only this line tells of; the next that lasts takes it along.
+        """
         self._said = dump(event)
         if isinstance(event, RunSubmitted):
             self._own_runs.add(event.run_id)
-        self.journal.append(event)
+        self.journal.append(event, lasting=lasting)
         self.hear()
 
     def note(self, text: str, **details: str) -> None:

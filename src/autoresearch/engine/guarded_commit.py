@@ -69,7 +69,7 @@ def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Propo
         event = _branched(ctx, entry, tree, proposal, (), (ctx.redactor.clean(f"git cannot take the change: {error}"),))
     leave_evidence(ctx, event.name, entry.index, parent_commit, event.commit, proposal.hypothesis)
     fault_points.point("propose.record")
-    ctx.record(event)
+    ctx.record(event, lasting=False)  # what is done with it, a run or a verdict, is
     chain.send_to_rest(ctx, proposal.hypothesis.source, event.breaches)
     return True
 
@@ -293,8 +293,8 @@ def leave_evidence(
     ctx: Context, name: str, index: int, parent_commit: str, commit: str, hypothesis: Hypothesis
 ) -> None:
     """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
-    disk.replace(ctx.paths.patch(name), diffs.patch(ctx.paths.root, parent_commit, commit), followed=True)
-    disk.replace(ctx.paths.hypothesis(name), json.dumps(asdict(hypothesis), indent=2) + "\n")
+    disk.replace(ctx.paths.patch(name), diffs.patch(ctx.paths.root, parent_commit, commit), lasting=False)
+    disk.replace(ctx.paths.hypothesis(name), json.dumps(asdict(hypothesis), indent=2) + "\n", lasting=False)
     brief = ctx.paths.attempt_brief(index)
     if brief.exists():
         brief.replace(ctx.paths.brief(name))

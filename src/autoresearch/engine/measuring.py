@@ -151,7 +151,8 @@ def _record(ctx: Context, run: Run, found: Measurement) -> None:
         disk.replace(ctx.paths.measurement(arm, number), json.dumps(asdict(found), indent=2) + "\n")
     note_milestones(ctx, run)
     fault_points.point("run.measured")
-    ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))
+    ending = ending_of(ctx, run, found, log_tail(ctx, run))
+    ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending), lasting=False)
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
     with suppress(OSError):
         disk.delete(Path(run.planned.folder) / OWN_CACHES)

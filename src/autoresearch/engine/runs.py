@@ -68,7 +68,7 @@ def note_waiting(ctx: Context, run: Run, reason: str, *, stuck: bool = False) ->
     if (said, stuck) == ((before.reason, before.stuck) if before else ("", False)):
         return
     if before is None or stuck != before.stuck or not 0 <= now - before.at < 60.0:
-        ctx.record(RunWaits(now, run.run_id, said, stuck))
+        ctx.record(RunWaits(now, run.run_id, said, stuck), lasting=False)
 
 
 def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:
@@ -139,7 +139,7 @@ def _submit(ctx: Context, job: Job, run: Run) -> None:
     ctx.installation.before_run(run, job)
     job_id = ctx.launcher.submit(submission)
     fault_points.point("run.submitted")
-    ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
+    ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id), lasting=False)
 
 
 def _latest_log(ctx: Context, run: Run) -> None:
@@ -242,7 +242,7 @@ def _states(ctx: Context, asked: Collection[str]) -> Mapping[str, JobStatus]:
 def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
     ctx.statuses[run.run_id] = status
     if status.state is JobState.RUNNING and run.started_at is None:
-        ctx.record(RunStarted(status.started_at or ctx.clock(), run.run_id, status.node))
+        ctx.record(RunStarted(status.started_at or ctx.clock(), run.run_id, status.node), lasting=False)
         return True
     if status.state is JobState.QUEUED:
         note_waiting(ctx, run, status.reason, stuck=status.stuck)
@@ -278,7 +278,7 @@ def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
     leftovers = _left(ctx, run.job_id)
     if leftovers:
         status = replace(status, reason=f"{status.reason}; it could not be ended: {', '.join(leftovers)}")
-    ctx.record(RunEnded(ctx.clock(), run.run_id, status, leftovers))
+    ctx.record(RunEnded(ctx.clock(), run.run_id, status, leftovers), lasting=False)
     fault_points.point("run.ended")
     measuring.measure(ctx, run)
 

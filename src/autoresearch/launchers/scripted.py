@@ -111,7 +111,7 @@ class ScriptedLauncher:
             fault_points.point("launcher.submit")
             fresh = {"folder": submission.folder, "value": value, "at": -1, "cancelled": False}
             run = {**submission.payload, **fresh}
-            run_folder.write(self._place(submission.run_id), run, sync=True)
+            run_folder.write(self._place(submission.run_id), run)
         return submission.run_id
 
     def find(self, run_id: str) -> str | None:
@@ -133,7 +133,7 @@ class ScriptedLauncher:
         """End a run that has not ended."""
         run = run_folder.read(self._place(job_id))
         if run and not _ended(run):
-            run_folder.write(self._place(job_id), run | {"cancelled": True}, sync=True)
+            run_folder.write(self._place(job_id), run | {"cancelled": True})
 
     def leftovers(self, job_id: str) -> tuple[str, ...]:
         """The run itself while it plays."""
@@ -163,7 +163,7 @@ class ScriptedLauncher:
             if _word(run) in {JobState.SUCCEEDED, JobState.FAILED}:
                 for name, text in run["part"]["files"].items():
                     _write(Path(run["folder"], name), text, run_id, run["value"])
-            run_folder.write(self._place(run_id), run, sync=True)
+            run_folder.write(self._place(run_id), run)
         return _word(run)
 
     def _status(self, run_id: str, state: JobState) -> JobStatus:

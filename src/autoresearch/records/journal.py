@@ -1,4 +1,6 @@
-"""The journal on disk: one event per line, appended with fsync under a lock, by the controller and by other commands.
+"""The journal on disk: one event per line, appended under a lock, by the controller and by other commands.
+
+What an act or a row needs waits for the disk (fsync), and takes along what was written before it.
 
 A line counts once its newline is written. A half-written last line belongs to a writer that died before it could
 act on the event; the next append takes it out and says so in an event of its own. Any other line that cannot be read
@@ -108,9 +110,23 @@ class Journal:
         self._counted = (0, 0)
         self._last = (0, 0, "")
         self._chained = False
+        self._settled = 0
 
-    def append(self, event: Event) -> int:
-        """Add an event, on the disk when this returns; its number in the journal, from 1.
+    def settle(self) -> None:
+        """Have on the disk all that is written: before a copy of it that would last longer than it does.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size != self._settled:
+            disk.append(self.path, b"", _POINT)
+            self._settled = size
+
+    def append(self, event: Event, *, lasting: bool = True) -> int:
+        """Add an event, on the disk when this returns, where it is `lasting`; its number in the journal, from 1.
+
+        One that is not is there for every reader at once, and on the disk with the next one that is.
 
         Raises:
             LedgerError: The event could not be read again, as one with a field of the wrong type; nothing is written.
@@ -127,8 +143,9 @@ class Journal:
                 number += 1
                 whole = links.linked(line, number, head).encode()
                 piece, head = piece + whole + b"\n", links.digest(whole)
-            offset = disk.append(self.path, piece, _POINT)
+            offset = disk.append(self.path, piece, _POINT, lasting=lasting)
             self._last = offset + len(piece), number, head
+            self._settled = self._last[0] if lasting else self._settled
         fault_points.point(f"{_POINT}.after")
         return number
 

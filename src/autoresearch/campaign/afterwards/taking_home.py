@@ -86,6 +86,7 @@ def bundle(campaign: Campaign, file: Path, index: int | None = None) -> Bundled:
     arm, number = _claimed(opened, index)
     arms = tuple(dict.fromkeys((BASELINE, *history.lineage(arm), arm)))
     branches = tuple(f"refs/heads/{history.arm_branch(one)}" for one in arms)
+    opened.journal.settle()
     mirror.save(paths)
     kept = {run.run_id: disk.read(paths.environment(one, run.planned.number)) for one, run in _runs(history, arms)}
     copied = mirror.keep_evidence(paths, {run_id: content for run_id, content in kept.items() if content})
