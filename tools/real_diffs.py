@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autoresearch.experiment.change import FileChange
-from autoresearch.git import diffs
+from autoresearch.git import diffs, objects
 from autoresearch.git.call import call
 from autoresearch.guards import grip, shadows
 from autoresearch.guards.scope import Scope, breaches
@@ -61,7 +61,7 @@ def _ideas(clone: Path) -> Iterator[tuple[str, tuple[FileChange, ...]]]:
 def examine(clone: Path, commit: str, changes: tuple[FileChange, ...]) -> tuple[str, tuple[str, ...]]:
     """What becomes of one change: a word for it, and what is said."""
     before, scope = f"{commit}^", Scope(protect=protection.files(), protect_keys=protection.keys())
-    files = diffs.files_of(clone, before)
+    files = objects.files_of(clone, before)
     tree = shadows.SearchedTree(
         files=files,
         scripts=tuple(one for one in SCRIPTS if one in files),
@@ -81,7 +81,7 @@ def examine(clone: Path, commit: str, changes: tuple[FileChange, ...]) -> tuple[
     if refused or found:
         return "refused", (*refused, *found)
     guarded = [file for file in sorted(files) if file.endswith(".py") and scope.protected.match(file)]
-    sources = diffs.contents_of(clone, [f"{before}:{file}" for file in guarded])
+    sources = objects.contents_of(clone, [f"{before}:{file}" for file in guarded])
     kept = {file: (text or b"").decode("utf-8", "replace") for file, text in zip(guarded, sources, strict=True)}
     validating = {name for pair in texts.values() for name in _validates(pair[0])}
     known = grip.yardsticks(tree, kept, validating, METRIC)
@@ -93,7 +93,7 @@ def examine(clone: Path, commit: str, changes: tuple[FileChange, ...]) -> tuple[
 def _texts(clone: Path, before: str, after: str, paths: list[str]) -> dict[str, tuple[str, str]]:
     """Python files of a change, before and after; one that was taken away says nothing."""
     code = [path for path in paths if path.endswith(".py")]
-    told = diffs.contents_of(clone, [f"{commit}:{path}" for commit in (before, after) for path in code])
+    told = objects.contents_of(clone, [f"{commit}:{path}" for commit in (before, after) for path in code])
     texts = [(text or b"").decode("utf-8", "replace") for text in told]
     return {path: (old, new) for path, old, new in zip(code, texts[: len(code)], texts[len(code) :], strict=True)}
 
