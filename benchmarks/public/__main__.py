@@ -43,7 +43,7 @@ OURS = {
 """Policy, whether `search` proposes instead of a draw, whether first runs race."""
 
 SLOW = {"ours: auto, race, search": 48}
-"""Budgets up to which a method is measured, and once: its surface takes a second a proposal."""
+"""Budgets up to which a method is measured: what a surface takes grows with the third power of what ran."""
 
 OTHERS = {
     "random, best of single runs": lambda *of: others.at_random(*of, seeds=1),
@@ -72,8 +72,8 @@ def one(task: tuple[Path, str, int, int]) -> Mapping[int, End]:
     return {n: night.play(policy(name), table, n, seed, search=search, racing=racing) for n in wanted}
 
 
-def measure(source: Path, repeats: int) -> Ends:
-    """All methods on all tables, on two cores."""
+def measure(source: Path, repeats: int, processes: int) -> Ends:
+    """All methods on all tables."""
     missing = [name for name in OTHERS if "Optuna" in name] if importlib.util.find_spec("optuna") is None else []
     methods = [name for name in (*OURS, *OTHERS) if name not in missing]
     if missing:
@@ -81,11 +81,11 @@ def measure(source: Path, repeats: int) -> Ends:
     tasks = [
         (source, method, place, repetition)
         for method in methods
-        for repetition in range(1 if method in SLOW else repeats)
+        for repetition in range(repeats)
         for place in range(len(tables(source)))
     ]
     found: dict[tuple[str, int], dict[int, list[End]]] = defaultdict(lambda: defaultdict(list))
-    with Pool(2) as pool:
+    with Pool(processes) as pool:
         for (_, method, place, _), ends in zip(tasks, pool.imap(one, tasks), strict=True):
             for budget, end in ends.items():
                 found[method, budget][place].append(end)
@@ -159,11 +159,12 @@ def main() -> None:
         "python benchmarks/public", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     ask.add_argument("--repeats", type=int, default=2, help="campaigns per method, table and budget (default: 2)")
+    ask.add_argument("--processes", type=int, default=2)
     ask.add_argument("--data", type=Path, help="an archive of tables of the form of data/tables.npz")
     ask.add_argument("--full", type=Path, help="a checkout of the public repository, branch experiments")
     said = ask.parse_args()
     source, began = said.full or said.data or HERE / "data" / "tables.npz", time.monotonic()
-    found = measure(source, said.repeats)
+    found = measure(source, said.repeats, said.processes)
     parts = {cell: "\n".join(rows(found, cell)) for cell in ("gain", "behind", "said", "tried", "claims")}
     if said.full or said.data:
         heads = f"| method | {' | '.join(map(str, BUDGETS))} |\n|---|{'---|' * len(BUDGETS)}"

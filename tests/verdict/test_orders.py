@@ -23,11 +23,11 @@ from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy, run_costs
 from autoresearch.verdict.policies.auto import at_first_look, choose
-from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, always, nothing_aside
+from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, always
 from autoresearch.verdict.policies.greedy import by_one_look
 from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 from autoresearch.verdict.policies.screening import many_at_a_time
-from autoresearch.verdict.policies.sequential import anchor, by_credited_gain
+from autoresearch.verdict.policies.sequential import anchor, anchor_or_second_look, by_credited_gain, where_noise_is
 from autoresearch.verdict.policies.strict import within_the_error
 from autoresearch.verdict.simulated_world import World
 from autoresearch.verdict.simulation import run_campaign
@@ -284,11 +284,11 @@ def test_no_idea_costs_more_than_the_campaign_file_allows(name, most):
 @pytest.mark.parametrize(
     ("worth", "more", "order", "rule", "aside"),
     [
-        (None, {}, one_at_a_time, by_credited_gain, anchor),
-        (0.05, {}, one_at_a_time, at_first_look, nothing_aside),
-        (0.015, {}, one_at_a_time, at_first_look, anchor),
-        (0.01, {}, many_at_a_time, by_credited_gain, anchor),
-        (0.01, {"runs_left": 60, "ideas_left": 5}, one_at_a_time, by_credited_gain, anchor),
+        (None, {}, one_at_a_time, by_credited_gain, anchor_or_second_look),
+        (0.05, {}, one_at_a_time, at_first_look, where_noise_is),
+        (0.015, {}, one_at_a_time, at_first_look, anchor_or_second_look),
+        (0.01, {}, many_at_a_time, by_credited_gain, anchor_or_second_look),
+        (0.01, {"runs_left": 60, "ideas_left": 5}, one_at_a_time, by_credited_gain, anchor_or_second_look),
     ],
 )
 def test_auto_chooses_by_the_noise_beside_the_gain_worth_having(worth, more, order, rule, aside):

@@ -1,6 +1,6 @@
 """Auto: the policy that the measured noise asks for, and it may change its mind.
 
-1. Three baseline runs measure the noise of one run.
+1. Three baseline runs measure the noise of one run; where they show none, so does a second run of what is kept first.
 2. Beside the smallest gain worth having (`worth`) it is quiet, or loud. Without `worth` the gains seen so far stand in,
    after eight ideas; until then it works as `sequential`.
 3. Quiet (under 1.5 times the gain): one run per idea, for there greed finds most; unlike `greedy` it takes luck out of
@@ -17,13 +17,18 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from autoresearch.verdict.evidence import PILOT, Evidence
-from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, nothing_aside
+from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging
 from autoresearch.verdict.policies.doubles import TOLD, double_under_way, two_at_a_time
 from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 from autoresearch.verdict.policies.reserve import affords
 from autoresearch.verdict.policies.screening import bundled_where_they_fit, many_at_a_time
 from autoresearch.verdict.policies.screening_array import arrays
-from autoresearch.verdict.policies.sequential import MOST, anchor, by_credited_gain
+from autoresearch.verdict.policies.sequential import (
+    MOST,
+    anchor_or_second_look,
+    by_credited_gain,
+    where_noise_is,
+)
 
 QUIET = 1.0
 """Noise of one run, in gains worth having, up to which luck cannot hold the bar for long, and anchors are spared.
@@ -56,7 +61,7 @@ def choose(evidence: Evidence, name: str = "auto", *, two: bool = False) -> WayO
         by=name,
         order=many_at_a_time if bundles and not (two and double_under_way(evidence)) else order,
         rule=at_first_look if seen.suits == "single" else by_credited_gain,
-        aside=nothing_aside if seen.calm else anchor,
+        aside=where_noise_is if seen.calm else anchor_or_second_look,
         why=f"{name}: {seen.why}",
     )
 

@@ -138,6 +138,30 @@ def anchor(evidence: Evidence) -> Advice | None:
     )
 
 
+def anchor_or_second_look(evidence: Evidence) -> Advice | None:
+    """An anchor when it is due, else what `where_noise_is` asks for."""
+    return anchor(evidence) or where_noise_is(evidence)
+
+
+def where_noise_is(evidence: Evidence) -> Advice | None:
+    """The incumbent once more where the baseline does not scatter, None where it does: there noise is measured.
+
+    A baseline at the floor of its metric gives one number on every seed while what is kept has plenty of noise, and
+    everything looks certain. So the first incumbent is run twice, and, once ideas do scatter, each one after it.
+    """
+    board, incumbent, base = evidence.board, evidence.board.incumbent, evidence.arm(BASELINE)
+    arm, going_on = evidence.arm(incumbent), board.may_explore and not board.no_more_ideas
+    if incumbent == BASELINE or arm.runs != 1 or arm.pending or not going_on or not base.scatter or any(base.scatter):
+        return None
+    repeated = [other.scatter for name, other in evidence.arms.items() if name != BASELINE and other.scatter]
+    if (repeated and not any(map(any, repeated))) or len(arm.tried) >= evidence.settings.max_runs:
+        return None
+    if not spares(evidence, 1):
+        return None
+    why = "the incumbent once more, for the baseline gave one number on every seed and says nothing of noise here"
+    return Measure(incumbent, evidence.fresh_seed(), Purpose.ANCHOR, why)
+
+
 def _since_anchor(trials: Sequence[Trial]) -> int:
     """Runs of ideas since the last anchor; counted no further than one is due."""
     since = 0
