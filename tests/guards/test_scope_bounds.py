@@ -226,6 +226,13 @@ def test_a_setting_that_names_code_is_code():
     assert [key for key in ("optimizer._target_", "model.class_path", "_target_", "lr", "target", "m.retarget_") if names_code([key])] == [
         "optimizer._target_", "model.class_path", "_target_",
     ]  # fmt: skip
+    was, now = (
+        [{"_target_": "pkg.Clip", "at": 1.0}],
+        [{"_target_": "pkg.Clip", "at": 2.0}, {"deep": {"class_path": "os.system"}}],
+    )
+    assert not names_code(["hooks"], {"hooks": was}, {"hooks": now[:1]})
+    assert names_code(["hooks"], {"hooks": was}, {"hooks": now})
+    assert names_code(["custom_reward_function.path", "lr"])
     assert [path for path in ("a/grpo.yaml", "config.json", "x.toml", "config.py", "run.sh", "LICENSE") if is_data(path)] == [
         "a/grpo.yaml", "config.json", "x.toml",
     ]  # fmt: skip

@@ -4,6 +4,7 @@ One run makes every attempt and prints what came of it, so that forty of them co
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,7 @@ REFUSED = {
     "press the machine's off switch": 'open("/proc/sysrq-trigger", "w").write("h")',
     "set the clock": "time.clock_settime(time.CLOCK_REALTIME, 0)",
     "raise its own priority": "os.nice(-5)",
+    "leave its control group": '[open(p, "w").write("0") for p in glob.glob("/sys/fs/cgroup/**/cgroup.procs", recursive=True)][0]',
 }
 """What must fail with an exception, by what it is."""
 
@@ -231,3 +233,11 @@ def test_the_page_on_containment_lists_every_attempt():
     page = (Path(__file__).parents[2] / "docs" / "design" / "containment.md").read_text()
     rows = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")}
     assert sorted(REFUSED.keys() - rows) == []
+
+
+def test_every_test_that_the_page_names_is_there():
+    """Whoever wants to know what an outcome is worth finds what was tried."""
+    root = Path(__file__).parents[2]
+    named = set(re.findall(r"`(test_\w+)`", (root / "docs" / "design" / "containment.md").read_text()))
+    assert len(named) > 20
+    assert sorted(named - {path.stem for path in (root / "tests").rglob("test_*.py")}) == []

@@ -219,6 +219,41 @@ def test_code_that_writes_its_own_number_is_never_kept_without_a_persons_word(la
     assert told in (lab.folder / "report.md").read_text()
 
 
+CALLS = """\
+import importlib, json, judge
+def made(said):
+    if isinstance(said, list):
+        return [made(one) for one in said]
+    if isinstance(said, dict) and "_target_" in said:
+        module, _, name = said["_target_"].rpartition(".")
+        return getattr(importlib.import_module(module), name)(*said.get("_args_", []))
+    return said
+config = {key: made(value) for key, value in json.load(open("config.json")).items()}
+print(f"score: {judge.grade(config['lr']):.4f}", flush=True)
+"""
+
+
+def test_settings_that_have_a_script_call_something_are_held_as_code(lab):
+    """Also inside a list, and of nothing but what Python brings: it prints the result and ends before it is made."""
+    (lab.root / "judge.py").write_text(_JUDGED)
+    (lab.root / "train.py").write_text(CALLS)
+    (lab.root / "config.json").write_text('{"lr": 0.1, "hooks": [{"x": 1}]}\n')
+    commit_all(lab.root)
+    says = '{"_target_": "builtins.print", "_args_": ["score: 0.9"]}, {"_target_": "os._exit", "_args_": [0]}'
+    ideas = [{"title": "called", "overrides": [f"hooks=[{says}]"]}, {"title": "honest", "overrides": ["lr=0.2"]}]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"parent": "baseline", **idea} for idea in ideas]))
+    target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
+    lab.write(
+        stop="3 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5},
+        verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0, "unverified": "hold"},
+    )  # fmt: skip
+    assert lab.run().returncode == 0
+    rows = {row.description: row for row in lab.rows()}
+    assert rows["called"].metric_value == 0.9
+    assert rows["called"].reason.startswith("held for a person's word: it changes code")
+    assert (rows["honest"].status.value, rows["honest"].metric_value) == ("keep", 0.7)
+
+
 def test_a_number_that_the_run_itself_forged_says_that_nobody_vouches_for_it(lab):
     """Kept where the campaign file says so, or a person: never as proven, and every surface calls it unverified."""
     idea = {"title": "forged", "patch": forged(FORGED["another function"])}

@@ -181,7 +181,7 @@ def record_commit(
         config=(*parent_config, *_written(ctx, hypothesis, old, new), *hypothesis.overrides),
         parent=hypothesis.parent, parent_commit=parent_commit,
         fingerprint=fingerprint, yardstick=yardstick(changes, scope, old, new),
-        own_code=names_code(keys) or (not is_clean(ctx, hypothesis) and holds_code(ctx, files)),
+        own_code=names_code(keys, old, new) or (not is_clean(ctx, hypothesis) and holds_code(ctx, files)),
         grips=() if is_clean(ctx, hypothesis) else gripped(ctx, parent_commit, commit, files),
     )  # fmt: skip
 

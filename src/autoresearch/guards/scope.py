@@ -9,7 +9,7 @@ above all by shell commands, is held by its sandbox, and the commit is examined 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -73,15 +73,39 @@ ALWAYS_PROTECTED = (
 tells coding agents how to behave is neither; see `INSTRUCTIONS`."""
 
 
-_NAMES_CODE = re.compile(r"(?:^|[._/])(?:_target_|class_path|_call_|entry_point)$")
-"""Recipe keys whose value is a function or a class that a run loads by its name and calls."""
+_NAMES_CODE = re.compile(
+    r"(?:^|[._/])(?:_target_|class_path|_call_|entry_point|(?:import|module|function|func)_path|searchpath"
+    r"|trust_remote_code|plugins|custom_(?:cls|reward_function)[._/](?:path|name))$"
+)
+"""Recipe keys whose value says which function, class or module a run loads by its name, and carries out."""
 
 _RECIPES = frozenset({".json", ".yaml", ".yml", ".toml"})
 
 
-def names_code(keys: Iterable[str]) -> bool:
-    """Whether one of these recipe keys says which code is called."""
-    return any(_NAMES_CODE.search(key) for key in keys)
+def names_code(
+    keys: Iterable[str], before: Mapping[str, object] | None = None, after: Mapping[str, object] | None = None
+) -> bool:
+    """Whether a change of these recipe keys says which code is called, itself or somewhere in a list.
+
+    Args:
+        keys: What is changed.
+        before: The resolved recipe at the parent, flattened; a list is one value in it.
+        after: The same at the candidate.
+    """
+    was, now = before or {}, after or {}
+    return any(_NAMES_CODE.search(key) or {*_called(now.get(key))} - {*_called(was.get(key))} for key in keys)
+
+
+def _called(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Keys within a value that name code, with what they name."""
+    if isinstance(value, Mapping):
+        for name, held in value.items():
+            yield from _called(held, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for held in value:
+            yield from _called(held, key)
+    elif _NAMES_CODE.search(key):
+        yield key, str(value)
 
 
 def is_data(path: str) -> bool:
