@@ -1,12 +1,13 @@
-"""The MCP server through a real client: a process of its own, spoken to over its standard input and output."""
+"""The MCP server through a real client: `speak` starts a process of its own and talks over its standard input and output.
+
+What a tool answers does not depend on the way there: `ask` has server and client in one process, without one to start.
+"""
 
 import asyncio
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ except ImportError:
     if os.environ.get("CI"):
         raise
     pytest.skip("the MCP SDK is not installed; install it with: pip install -e '.[mcp]'", allow_module_level=True)
+
+from autoresearch.mcp.server import server
 
 SECRET = "hunter2-7Qx9vLmZp41"
 SCRIPT = {"*baseline*": {"value": [0.5]}, "*": {"value": [0.7], "log": f"key {SECRET}\nscore: 0.7\n"}}
@@ -74,18 +77,24 @@ class Caller:
 
 def speak(lab, conversation, *words: str):
     """Start a server, have the conversation, end it."""
+    argv = ["-m", "autoresearch", "mcp", *words]
+    env = {"WANDB_API_KEY": SECRET}
+    return talk(
+        stdio_client(StdioServerParameters(command=sys.executable, args=argv, cwd=lab.root, env=env)), conversation
+    )
 
-    @asynccontextmanager
-    async def connected() -> AsyncIterator[Caller]:
-        argv = ["-m", "autoresearch", "mcp", *words]
-        env = {"WANDB_API_KEY": SECRET}
-        server = StdioServerParameters(command=sys.executable, args=argv, cwd=lab.root, env=env)
-        async with Client(stdio_client(server)) as client:
-            yield Caller(client)
+
+def ask(lab, conversation):
+    """Have the conversation with a server in this process."""
+    return talk(server(lab.root, None), conversation)
+
+
+def talk(partner, conversation):
+    """Connect a client, have the conversation, close it."""
 
     async def whole() -> Any:
-        async with connected() as call:
-            return await conversation(call)
+        async with Client(partner) as client:
+            return await conversation(Caller(client))
 
     return asyncio.run(asyncio.wait_for(whole(), 280))
 
@@ -106,6 +115,11 @@ def plant(made, name, content):
     """Put a file, or a link to a path, into an experiment's worktree."""
     place = Path(made["worktree"], name)
     place.symlink_to(content) if isinstance(content, Path) else place.write_text(content)
+
+
+def run(lab):
+    """Run the second experiment without an agent, in this process."""
+    Campaign(where=lab.root).by_hand().run(2, Onlooker(poll_s=0.01))
 
 
 async def until(found, patience_s=200):
@@ -133,7 +147,7 @@ def test_what_is_offered_grants_nothing(lab):
             assert "Unknown tool" in await call.refused(name)
         assert "autoresearch approve" not in call.client.instructions
 
-    speak(lab, conversation)
+    ask(lab, conversation)
 
 
 def test_an_experiment_goes_from_a_tool_call_to_a_verdict(approved):
@@ -212,7 +226,7 @@ def test_what_a_tool_does_not_take_is_refused(approved):
             assert "\n" not in told
         assert "U+202E" in await call.refused("experiment_new", title="raise \u202ethe rate")
 
-    speak(approved, conversation)
+    ask(approved, conversation)
     assert approved.journal("stop_requested") == []
 
 
@@ -228,7 +242,7 @@ def test_what_is_offered_is_short(approved):
         assert '"name": "baseline"' in (await call.client.read_resource("autoresearch://experiment/1")).contents[0].text
 
     edit(Campaign(where=approved.root).by_hand().open(Hypothesis(title="x")).__dict__)
-    speak(approved, conversation)
+    ask(approved, conversation)
 
 
 def test_a_hostile_caller_is_refused_in_one_line(lab):
@@ -252,9 +266,9 @@ def test_a_hostile_caller_is_refused_in_one_line(lab):
         await call("pause", reason="enough")
         assert "a person lets it go on with: autoresearch resume" in await call.refused("experiment_new", title="more")
 
-    speak(lab, before)
+    ask(lab, before)
     Campaign(where=lab.root).approve()
-    speak(lab, after)
+    ask(lab, after)
     assert lab.rows() == ()
     assert lab.journal("run_planned") == []
 
@@ -264,7 +278,7 @@ def test_records_are_resources(approved):
 
     async def conversation(call) -> Any:
         edit(await call("experiment_new", title="double the rate"))
-        await call("experiment_run", index=2, wait_s=60)
+        run(approved)
         await call("experiment_judge", index=2)
         listed = {str(one.uri) for one in (await call.client.list_resources()).resources}
         assert listed == {f"autoresearch://{name}" for name in ("ledger", "report", "session", "plan", "plot")}
@@ -275,20 +289,21 @@ def test_records_are_resources(approved):
             await call.client.read_resource("autoresearch://brief/7")
         return texts
 
-    texts = speak(approved, conversation)
+    texts = ask(approved, conversation)
     assert texts["autoresearch://ledger"] == approved.ledger.read_text()
     assert texts["autoresearch://brief/2"].startswith("# Brief for attempt 2")
     assert "double the rate" in texts["autoresearch://report"]
     assert "raise the score" in texts["autoresearch://session"]
 
 
-def test_no_answer_holds_a_secret(approved):
+def test_no_answer_holds_a_secret(approved, monkeypatch):
     """Logs, diffs and refusals leave without it, whoever put it there."""
+    monkeypatch.setenv("WANDB_API_KEY", SECRET)
 
     async def conversation(call) -> Any:
         made = await call("experiment_new", title=f"use {SECRET}")
         edit(made, SECRET)
-        await call("experiment_run", index=2, wait_s=60)
+        run(approved)
         said = [await call(name, index=2) for name in ("log", "diff", "show", "experiment_judge")]
         said += [
             await call("status"),
@@ -297,7 +312,7 @@ def test_no_answer_holds_a_secret(approved):
         ]
         return json.dumps(said)
 
-    assert SECRET not in speak(approved, conversation)
+    assert SECRET not in ask(approved, conversation)
 
 
 @pytest.mark.full
@@ -438,7 +453,7 @@ def test_a_plan_is_shown_or_written_and_never_approved(lab):
         assert "exists already" in await call.refused("plan", name="second", settings=settings, write=True)
         return written
 
-    file = Path(speak(lab, conversation)["file"])
+    file = Path(ask(lab, conversation)["file"])
     assert file.parent.name == "second"
     assert not (file.parent / "journal.jsonl").exists()
     for words in (("run", "--yes"), ("run", "--yes", "--detach"), ("approve", "plan", "--yes")):
