@@ -19,13 +19,13 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, settings
 from tests.preloaded import Forked, preloaded
-from tests.repositories import home, repo, run_git
+from tests.repositories import copied, first_repo, home, repo, run_git
 
 from autoresearch.git import refs
 from autoresearch.machine.disk import delete
 from autoresearch.records.row import Row, parse_table
 
-__all__ = ["home", "repo", "run_git"]  # fixtures for every room
+__all__ = ["first_repo", "home", "repo", "run_git"]  # fixtures for every room
 
 # Property tests draw the same examples in every run, so that nobody's first run is red by luck: what once failed is
 # stored beside its test with `@example`. CI draws new ones besides (`--hypothesis-profile=fresh`, see `.ci/run`).
@@ -283,10 +283,11 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def make_lab(place: Path) -> Callable[[], Lab]:
-    """Makes fresh laboratories with a campaign file."""
+    """Makes fresh laboratories with a campaign file: copies of one repository, which git need not make each time."""
+    first = make_repository(Path(tempfile.mkdtemp(dir=place)) / "my repo")
 
     def make() -> Lab:
-        made = Lab(make_repository(Path(tempfile.mkdtemp(dir=place)) / "my repo"))
+        made = Lab(copied(first, Path(tempfile.mkdtemp(dir=place)) / "my repo"))
         made.write()
         return made
 
@@ -318,7 +319,6 @@ def ended(make_lab: Callable[[], Lab]) -> Lab:
 def finished(ended: Lab, place: Path) -> Iterator[Lab]:
     """The same, in a copy of its own that a test may damage."""
     folder = Path(tempfile.mkdtemp(dir=place))
-    shutil.copytree(ended.root, folder / "my repo", symlinks=True)
-    yield Lab(folder / "my repo")
+    yield Lab(copied(ended.root, folder / "my repo"))
     with suppress(OSError):
         delete(folder)

@@ -205,17 +205,29 @@ def _serve(asked: socket.socket) -> None:
                 continue
     _warm_up()
     gc.freeze()
+    ended, tell_of_end = os.pipe()
+    os.set_blocking(ended, False)
+    os.set_blocking(tell_of_end, False)
+    signal.set_wakeup_fd(tell_of_end)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    waiting: dict[int, int] = {}
     asked.send(b"loaded")
     while True:
-        _bury()
-        data, streams, _, _ = socket.recv_fds(asked, 1 << 20, 3)
-        if not data:
-            return
-        if not os.fork():
-            asked.close()
-            _accompany(json.loads(data), *streams)
-        for stream in streams:
-            os.close(stream)
+        if asked in select.select([asked, ended], [], [])[0]:
+            data, streams, _, _ = socket.recv_fds(asked, 1 << 20, 3)
+            if not data:
+                return
+            out, err, told = streams
+            pid = os.fork()
+            if not pid:
+                _become(json.loads(data), out, err, max(*streams, *waiting.values()))
+            waiting[pid] = told
+            _tell(told, pid)
+            os.close(out)
+            os.close(err)
+        else:
+            os.read(ended, 1 << 10)
+        _bury(waiting)
 
 
 def _warm_up() -> None:
@@ -238,33 +250,29 @@ def _warm_up() -> None:
     redactor.prepare()
 
 
-def _bury() -> None:
-    """Take leave of those who are done, so that what they cost is counted as ours."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
-
-
-def _accompany(request: Mapping[str, object], out: int, err: int, told: int) -> None:
-    """Start the command as a child, and tell its process id and then its exit code."""
-    pid = os.fork()
-    if not pid:
+def _bury(waiting: dict[int, int]) -> None:
+    """Take leave of those who are done, and tell how they ended."""
+    while waiting:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        told = waiting.pop(pid)
+        _tell(told, os.waitstatus_to_exitcode(status))
         os.close(told)
-        _become(request, out, err)
-    os.close(out)
-    os.close(err)
-    os.write(told, f"{pid}\n".encode())
-    os.write(told, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
-    os._exit(0)
 
 
-def _become(request: Mapping[str, object], out: int, err: int) -> None:
-    """Be the command from here on."""
+def _tell(told: int, number: int) -> None:
+    with suppress(OSError):  # whoever asked may have gone away
+        os.write(told, f"{number}\n".encode())
+
+
+def _become(request: Mapping[str, object], out: int, err: int, last: int) -> None:
+    """Be the command from here on; `last` is the highest stream of ours."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.dup2(out, 1)
     os.dup2(err, 2)
-    os.closerange(3, max(out, err) + 1)
+    os.closerange(3, last + 1)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the rest of this life
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     code = 1

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.repositories import copied
 
 from autoresearch.errors import ResearcherError
 from autoresearch.experiment import events
@@ -133,10 +134,10 @@ def alive(mark: str) -> list[str]:
     return found
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """A repository with a campaign in progress: branches, ledger, journal, a `.env`, a dirty file, a hook."""
-    root = tmp_path / "my repo"
+@pytest.fixture(scope="session")
+def first_bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository that every bench has a copy of."""
+    root = tmp_path_factory.mktemp("bench") / "my repo"
     root.mkdir()
     (root / "config.json").write_text('{"lr": 0.1}\n')
     (root / "notes.txt").write_text("one\n")
@@ -155,7 +156,14 @@ def bench(tmp_path: Path) -> Bench:
     (made.folder / "campaign.yaml").write_text("campaign: night\n")
     made.ledger.write_text(HEADER + "1\tautoresearch/night/baseline\n")
     (root / "notes.txt").write_text("one\nunsaved thoughts\n")
-    worktree.add(root, made.tree, made.commit)
+    return root
+
+
+@pytest.fixture
+def bench(tmp_path: Path, first_bench: Path) -> Bench:
+    """A repository with a campaign in progress: branches, ledger, journal, a `.env`, a dirty file, a hook."""
+    made = Bench(copied(first_bench, tmp_path / "my repo"))
+    worktree.add(made.root, made.tree, made.commit)
     return made
 
 
