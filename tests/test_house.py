@@ -46,11 +46,11 @@ def test_no_folder_has_more_than_fifteen_modules():
 def test_the_package_has_no_more_modules_than_one_can_find_ones_way_in():
     """A new noun gets a file, a fragment of an old one does not: above this bound look for what is opened together.
 
-    It is the number reached when fragments were last joined (234), and eighty-nine for what is new since. Whoever raises it says
+    It is the number reached when fragments were last joined (234), and ninety-two for what is new since. Whoever raises it says
     in the commit which nouns came; the page says why it is not 200.
     """
     count = sum(path.name != "__init__.py" for path in MODULES)
-    assert count <= 325
+    assert count <= 327
     assert f"**How many modules.** {count} " in PAGE
 
 

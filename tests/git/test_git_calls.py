@@ -108,3 +108,11 @@ def test_a_controller_asks_for_a_difference_once_and_for_nothing_that_a_commit_h
         assert objects.contents_of(repo, [f"{commit}:train.py"]) == [b"two\n"]
         told = asked()
     assert {"diff-tree", "commit-tree", "ls-tree", "cat-file", "config"}.isdisjoint(told)
+
+
+def test_a_worktree_that_is_used_again_is_one_command_of_gits(repo, asked):
+    """Nothing is checked out; what differs is written."""
+    worktree.put_by(repo, tree_of(repo, 1))
+    asked()
+    tree_of(repo, 2)
+    assert [word for word in asked() if word != "rev-parse"] == ["read-tree"]

@@ -6,6 +6,7 @@ import pytest
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import commits, contents, diffs, refs, worktree
+from autoresearch.git import submodules as pinned
 from autoresearch.records import notes
 from autoresearch.testing.user_files import Snapshot, difference
 
@@ -26,7 +27,7 @@ def story(repo):
     )
     refs.changes(repo)
     worktree.add(repo, tree, base)
-    worktree.populate_submodules(repo, tree)
+    pinned.populate(repo, tree)
     (tree / "config" / "grpo.yaml").write_text("lr: 2\n")
     (tree / 'naïve "new"\nfile').write_text("x\n")
     (tree / "old.py").unlink()

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import commits, contents, refs, worktree
+from autoresearch.git import commits, contents, refs, submodules, worktree
 
 
 @pytest.fixture
@@ -234,26 +234,26 @@ class TestSubmodules:
 
     def test_they_are_filled_with_what_is_pinned(self, repo, tree, pinned, run_git):
         """Not with what the user has there now; inner ones too; and no edit is seen in the result."""
-        assert worktree.populate_submodules(repo, tree) == ()
+        assert submodules.populate(repo, tree) == ()
         assert (tree / "3rdparty" / "lib" / "reward.py").read_text() == "library 1\n"
         assert (tree / "3rdparty" / "lib" / "deep inner" / "reward.py").read_text() == "inner 1\n"
-        assert contents.edited_paths(tree, pinned) == worktree.edited_submodules(repo, tree) == ()
+        assert contents.edited_paths(tree, pinned) == submodules.edited(repo, tree) == ()
         assert run_git(tree, "status", "--porcelain") == ""
 
     def test_edits_in_them_are_told_and_undone(self, repo, tree):
         """Such an edit is in no commit: it is reported, and filling again takes it back."""
-        worktree.populate_submodules(repo, tree)
+        submodules.populate(repo, tree)
         (tree / "3rdparty" / "lib" / "reward.py").write_text("easier\n")
         (tree / "3rdparty" / "lib" / "deep inner" / "new.py").write_text("x\n")
-        assert worktree.edited_submodules(repo, tree) == ("3rdparty/lib/deep inner/new.py", "3rdparty/lib/reward.py")
-        worktree.populate_submodules(repo, tree)
-        assert worktree.edited_submodules(repo, tree) == ()
+        assert submodules.edited(repo, tree) == ("3rdparty/lib/deep inner/new.py", "3rdparty/lib/reward.py")
+        submodules.populate(repo, tree)
+        assert submodules.edited(repo, tree) == ()
 
     def test_what_cannot_be_filled_is_told(self, repo, tree, pinned, run_git):
         """A commit that the user's clone lacks, with the command that gets it."""
         run_git(tree, "update-index", "--cacheinfo", f"160000,{'1' * 40},3rdparty/lib")
         run_git(tree, "commit", "-qm", "elsewhere")
-        (missing,) = worktree.populate_submodules(repo, tree)
+        (missing,) = submodules.populate(repo, tree)
         assert missing.path == "3rdparty/lib"
         assert "git submodule update" in str(missing)
 
@@ -263,14 +263,14 @@ class TestSubmodules:
         (tree / "3rdparty").rmdir()
         (tmp_path / "victim").mkdir()
         (tree / "3rdparty").symlink_to(tmp_path / "victim")
-        (missing,) = worktree.populate_submodules(repo, tree)
+        (missing,) = submodules.populate(repo, tree)
         assert "symbolic link" in missing.why
         assert list((tmp_path / "victim").iterdir()) == []
 
     def test_empty_ones_stay_empty(self, repo, tree, run_git):
         """What the user has not populated, the run does not need."""
         run_git(repo, "submodule", "--quiet", "deinit", "-f", "--all")
-        assert worktree.populate_submodules(repo, tree) == ()
+        assert submodules.populate(repo, tree) == ()
         assert list((tree / "3rdparty" / "lib").iterdir()) == []
 
 

@@ -17,7 +17,7 @@ from autoresearch.experiment.briefing import brief_text
 from autoresearch.experiment.events import ExperimentCommitted, ExperimentOpened
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
-from autoresearch.git import commits, contents, refs, worktree
+from autoresearch.git import commits, contents, refs, submodules, worktree
 from autoresearch.machine import disk, fault_points
 from autoresearch.scheduling.own_rulings import crash_to_mend
 
@@ -107,7 +107,7 @@ def complete(ctx: Context, entry: Experiment) -> None:
     if brief.exists() and tree.exists():
         return
     worktree.add(root, tree, start)
-    for missing in worktree.populate_submodules(root, tree):
+    for missing in submodules.populate(root, tree):
         ctx.note(f"the worktree of {entry.name} lacks the submodule {missing}")
     fault_points.point("by_hand.tree")
     told = brief_text(brief_for(ctx, entry.index, entry.opened.parent))

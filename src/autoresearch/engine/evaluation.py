@@ -21,7 +21,7 @@ from autoresearch.engine.context import Context, UnderWay
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
-from autoresearch.git import worktree
+from autoresearch.git import submodules, worktree
 from autoresearch.guards.reach import evaluation_sandbox
 from autoresearch.machine import disk
 from autoresearch.ports.target import Evaluator, Target
@@ -238,7 +238,7 @@ def _tree(ctx: Context, run: Run) -> Path:
     tree = ctx.paths.worktree(f".evaluation-{run.planned.experiment}-{run.planned.number}")
     worktree.remove(ctx.paths.root, tree)
     worktree.add(ctx.paths.root, tree, _base(ctx))
-    worktree.populate_submodules(ctx.paths.root, tree)
+    submodules.populate(ctx.paths.root, tree)
     return tree
 
 

@@ -20,7 +20,7 @@ from autoresearch.experiment import names
 from autoresearch.experiment.events import Paused
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
-from autoresearch.git import worktree
+from autoresearch.git import submodules, worktree
 from autoresearch.ports.launcher import Launcher
 from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import Rehearsable, Saver, Survey, Target
@@ -178,7 +178,7 @@ def rehearse(
     folder.mkdir(parents=True, exist_ok=True)
     volume.prepare(paths, REHEARSAL, number)
     tree = worktree.add(paths.root, paths.worktree(f".{REHEARSAL}"), commit)
-    worktree.populate_submodules(paths.root, tree)
+    submodules.populate(paths.root, tree)
     run_id = names.run_id(jobs.campaign.campaign, REHEARSAL, number)
     request = jobs.request(
         REHEARSAL, number, run_id=run_id, tree=tree, seed=jobs.campaign.run.first_seed, limit_s=limit_s, commit=commit

@@ -24,7 +24,7 @@ from autoresearch.experiment.events import ExperimentAbandoned, ExperimentCommit
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import commits, contents, diffs, objects, refs, worktree
+from autoresearch.git import commits, contents, diffs, objects, refs, submodules, worktree
 from autoresearch.git.call import is_about_room
 from autoresearch.guards import grip
 from autoresearch.guards.scope import breaches, is_data, names_code, simplifies, yardstick
@@ -167,7 +167,7 @@ def record_commit(
     found += shadowed(ctx, parent_commit, commit, changes)
     found += [
         f"{path} lies in a submodule: such an edit is part of no commit"
-        for path in worktree.edited_submodules(ctx.paths.root, tree, parent_commit)
+        for path in submodules.edited(ctx.paths.root, tree, parent_commit)
     ]
     if not files and not unheld:
         found.append("the change is empty: the tree equals its parent's")

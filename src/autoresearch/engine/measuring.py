@@ -158,7 +158,9 @@ def _record(ctx: Context, run: Run, found: Measurement) -> None:
         disk.delete(Path(run.planned.folder) / OWN_CACHES)
     volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
     if idle:
-        worktree.remove(ctx.paths.root, tree_path(ctx, arm))
+        # Nothing that was confined, and of which nothing is left, gets to these files any more.
+        over = ctx.launcher.here and status.uncontained is None and not ended.leftovers
+        (worktree.put_by if over else worktree.remove)(ctx.paths.root, tree_path(ctx, arm))
 
 
 def measure_folder(

@@ -19,7 +19,7 @@ from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import contents, diffs, objects, refs, worktree
+from autoresearch.git import contents, diffs, objects, refs, submodules, worktree
 from autoresearch.guards.compiled import forged
 from autoresearch.guards.reach import reaches_installation, scope_for
 from autoresearch.guards.scope import Scope
@@ -40,7 +40,7 @@ def checkout(ctx: Context, arm: str) -> Path:
     commit = ctx.history.arm_commit(arm)
     worktree.add(ctx.paths.root, tree, commit)
     worktree.attach(tree, ctx.history.arm_branch(arm), commit)
-    for missing in worktree.populate_submodules(ctx.paths.root, tree, commit):
+    for missing in submodules.populate(ctx.paths.root, tree, commit):
         ctx.note(f"the worktree of {arm} lacks the submodule {missing}")
     return tree
 
@@ -54,7 +54,7 @@ def clean_checkout(ctx: Context, commit: str) -> Iterator[Path]:
     try:
         yield tree
     finally:
-        worktree.remove(ctx.paths.root, tree)
+        worktree.put_by(ctx.paths.root, tree)
 
 
 def survey_of_arm(ctx: Context, arm: str) -> Survey:

@@ -25,7 +25,7 @@ def edited_paths(tree: Path, parent: str) -> tuple[str, ...]:
     """Every path in a worktree that differs from `parent`, sorted: changed, gone, or new and not ignored.
 
     The worktree's own index and HEAD are not trusted, so commits and `assume-unchanged` marks made in it hide nothing.
-    Content of submodules is left to `edited_submodules`. A path that ends with `/` is a repository of its own.
+    Content of submodules is left to `submodules.edited`. A path that ends with `/` is a repository of its own.
     """
     with private_index() as index:
         return differing(tree, parent, index)

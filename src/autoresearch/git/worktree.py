@@ -1,9 +1,7 @@
-"""One worktree per experiment: made for a commit, filled like the user's checkout, compared with its parent, removed.
+"""One worktree per experiment: made for a commit, put on its branch, removed, or used again.
 
 `git worktree prune` is never called: it would also forget worktrees of the user's that are only unmounted. What is
 found out about a worktree comes from the documented files below `.git/worktrees`, so that a broken one can be mended.
-
-Submodules of a worktree: filled from the user's own submodule repositories, which are only ever read.
 """
 
 import json
@@ -12,124 +10,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import commits, refs
-from autoresearch.git.call import FULL, ask, call, is_hash, private_index
-from autoresearch.git.contents import differing
-from autoresearch.git.objects import submodules_of
+from autoresearch.git import commits, objects, pool, refs
+from autoresearch.git.call import FULL, ask, call, is_hash
 from autoresearch.machine import fault_points, lock_owner
 from autoresearch.machine.disk import delete, replace
-
-
-@dataclass(frozen=True)
-class Unfilled:
-    """A submodule that could not be filled in a worktree, and why."""
-
-    path: str
-    why: str
-
-    def __str__(self) -> str:
-        """For a message: the path, and why in brackets."""
-        return f"{self.path} ({self.why})"
-
-
-@dataclass(frozen=True)
-class _Pin:
-    """A submodule that is populated in the user's checkout.
-
-    `path` is relative to the worktree, `theirs` the user's repository, `place` our folder, `commit` the pinned one.
-    """
-
-    path: str
-    theirs: Path
-    place: Path
-    commit: str
-
-
-def populate_submodules(repo: Path, tree: Path, commit: str = "") -> tuple[Unfilled, ...]:
-    """Fill the submodules that are populated in the user's checkout, each with the commit that the worktree pins.
-
-    Files come from the user's own submodule repositories; no `.git` is made. A folder that is filled already is made
-    equal to the pinned commit again. Submodules inside submodules are filled too.
-
-    Args:
-        repo: Any path in the user's checkout.
-        tree: Root of the worktree.
-        commit: What it stands on, where that is known: git is not asked then.
-
-    Returns:
-        Submodules that are populated in the user's checkout and could not be filled.
-    """
-    return tuple(_fill_all(refs.root(repo), tree, commit or refs.head_commit(tree), ""))
-
-
-def edited_submodules(repo: Path, tree: Path, commit: str = "") -> tuple[str, ...]:
-    """Paths inside filled submodules of a worktree that differ from the pinned commit, relative to the worktree.
-
-    Such edits are part of no commit, so a run that uses them cannot be reproduced.
-
-    Args:
-        repo: Any path in the user's checkout.
-        tree: Root of the worktree.
-        commit: What it was made from, where that is known: git is not asked then.
-    """
-    return tuple(sorted(_edits(refs.root(repo), tree, commit or refs.head_commit(tree), "")))
-
-
-def _fill_all(theirs: Path, top: Path, commit: str, above: str) -> Iterator[Unfilled]:
-    for pin in _pins(theirs, top, commit, above):
-        try:
-            _fill(pin, top)
-        except (RepositoryError, OSError) as error:
-            yield Unfilled(pin.path, str(error))
-        else:
-            yield from _fill_all(pin.theirs, top, pin.commit, f"{pin.path}/")
-
-
-def _edits(theirs: Path, top: Path, commit: str, above: str) -> Iterator[str]:
-    for pin in _pins(theirs, top, commit, above):
-        if _filled(pin.place):
-            with _borrowed(pin) as env:
-                yield from (f"{pin.path}/{path}" for path in differing(pin.place, pin.commit, env))
-            yield from _edits(pin.theirs, top, pin.commit, f"{pin.path}/")
-
-
-def _pins(theirs: Path, top: Path, commit: str, above: str) -> Iterator[_Pin]:
-    """The submodules that `commit` of the user's repository `theirs` pins, where they are populated."""
-    for path, pinned in submodules_of(theirs, commit):
-        if (theirs / path / ".git").exists():
-            yield _Pin(above + path, theirs / path, top / above / path, pinned)
-
-
-def _fill(pin: _Pin, top: Path) -> None:
-    if ask(pin.theirs, "rev-parse", "--verify", "--quiet", f"{pin.commit}^{{commit}}") is None:
-        raise RepositoryError(
-            f"commit {pin.commit} is not in {pin.theirs}; fetch it there with: git submodule update --init {pin.path}"
-        )
-    if pin.place.resolve() != top.resolve() / pin.path:
-        raise RepositoryError(f"{pin.place} leads through a symbolic link; it must be a folder")
-    with _borrowed(pin) as env:
-        if _filled(pin.place) and not differing(pin.place, pin.commit, env):
-            return
-    delete(pin.place)
-    pin.place.mkdir(parents=True)
-    with _borrowed(pin) as env:
-        call(pin.place, "read-tree", "--reset", "-u", pin.commit, env=env, config=FULL)
-
-
-def _filled(place: Path) -> bool:
-    return place.is_dir() and any(place.iterdir())
-
-
-@contextmanager
-def _borrowed(pin: _Pin) -> Iterator[dict[str, str]]:
-    """The user's submodule repository with our folder as its files and an index of our own."""
-    git_dir = call(pin.theirs, "rev-parse", "--absolute-git-dir").text
-    with private_index() as index:
-        yield index | {"GIT_DIR": git_dir, "GIT_WORK_TREE": str(pin.place)}
-
 
 HOME = ".autoresearch"
 """The folder in the user's checkout below which all worktrees of ours lie, and left-overs may be deleted."""
@@ -203,7 +91,50 @@ def _add(repo: Path, path: Path, commit: str) -> Path:
 
 
 def _make(repo: Path, path: Path, commit: str) -> None:
-    call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
+    git_dir = refs.common_dir(repo)
+    if not _moved_here(repo, git_dir, path, commit):
+        call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
+    if (admin := _registered(git_dir, path)) is not None and (admin / "index").exists():
+        pool.remember(path, admin / "index", commit)
+
+
+def _moved_here(repo: Path, git_dir: Path, path: Path, commit: str) -> bool:
+    """Move a worktree that was put by to a place and a commit; False where there is none, or git does not take it."""
+    if _first_line(git_dir / "HEAD") == _REFS_ELSEWHERE or (git_dir / "config.worktree").exists():
+        return False
+    spare = pool.take(path.parent, objects.listing(repo, commit))
+    if spare is None:
+        return False
+    try:
+        spare.folder.rename(path)
+        admin = _register(git_dir, path, commit)
+        pool.lay_down(spare.taken, admin / "index")
+        call(path, "read-tree", "--reset", "-u", commit, config=(*_ADD, *pool.FINDS))
+        (admin / "locked").unlink()
+    except (OSError, RepositoryError):
+        for place in (spare.folder, path):
+            _remove(refs.root(repo), git_dir, place, _registered(git_dir, place))
+        return False
+    return True
+
+
+_REFS_ELSEWHERE = "ref: refs/heads/.invalid"
+"""What HEAD says where git keeps refs in another format: there, and where worktrees have settings, git makes them."""
+
+
+def _register(git_dir: Path, path: Path, commit: str) -> Path:
+    """Have git know of a worktree at a commit, see gitrepository-layout(5); locked, as long as it is being made."""
+    home = git_dir / "worktrees"
+    home.mkdir(exist_ok=True)
+    names = (f"{path.name.lstrip('.')}{number or ''}" for number in count())
+    admin = next(place for place in map(home.joinpath, names) if not os.path.lexists(place))
+    admin.mkdir()
+    (admin / "locked").write_text("initializing")
+    (admin / "gitdir").write_bytes(os.fsencode(path / ".git") + b"\n")
+    (admin / "commondir").write_text("../..\n")
+    (admin / "HEAD").write_text(f"{commit}\n")
+    (path / ".git").write_bytes(b"gitdir: " + os.fsencode(admin) + b"\n")
+    return admin
 
 
 def _absolute(path: Path) -> Path:
@@ -228,9 +159,28 @@ def remove(repo: Path, path: Path) -> None:
         _remove(refs.root(repo), git_dir, path, _registered(git_dir, path))
 
 
+def put_by(repo: Path, path: Path) -> None:
+    """Take away a worktree whose files nobody works with any more, and keep them for the next one in this folder.
+
+    For one in which nothing can be at work still. What is not its commit's is deleted, and what was written since it
+    was checked out is written again with the next commit; see `pool`.
+
+    Raises:
+        RepositoryError: `path` does not lie below `HOME`.
+    """
+    path, git_dir = _absolute(path), refs.common_dir(repo)
+    with _ONE:
+        root, admin, taken = refs.root(repo), _registered(git_dir, path), pool.forget(path)
+        _check_ours(root, git_dir, path)
+        if taken is not None and admin is not None and _healthy(_tree(path, admin), _commit(admin) or ""):
+            pool.put_by(path, taken, objects.listing(repo, taken.commit), _TRASH)
+        _remove(root, git_dir, path, admin)
+
+
 def _remove(root: Path, git_dir: Path, path: Path, admin: Path | None) -> None:
     trash = path.with_name(f"{path.name}{_TRASH}")
     _check_ours(root, git_dir, path)
+    pool.forget(path)
     delete(trash)
     if os.path.lexists(path):
         path.rename(trash)

@@ -17,7 +17,7 @@ from autoresearch.errors import CampaignError, LauncherError
 from autoresearch.experiment import names
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
-from autoresearch.git import worktree
+from autoresearch.git import submodules, worktree
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.ports.target import RunRequest
 from autoresearch.records import mirror, volume
@@ -120,7 +120,7 @@ def _placed(ctx: Context, run: Run) -> Iterator[tuple[RunRequest, str, int]]:
     tree = ctx.paths.worktree(f".again-{run_id}")
     worktree.add(ctx.paths.root, tree, commit)
     try:
-        worktree.populate_submodules(ctx.paths.root, tree)
+        submodules.populate(ctx.paths.root, tree)
         limit_s, seed = ctx.limits.per_experiment_timeout, run.planned.seed
         request = ctx.jobs.request(label, number, run_id=run_id, tree=tree, seed=seed, limit_s=limit_s, commit=commit)
         yield request, label, number

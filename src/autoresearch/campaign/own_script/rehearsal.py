@@ -24,7 +24,7 @@ from autoresearch.campaign.surroundings import target_of
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine import first_runs
 from autoresearch.errors import CampaignError
-from autoresearch.git import contents, objects, refs, worktree
+from autoresearch.git import contents, objects, refs, submodules, worktree
 from autoresearch.guards.reach import sandbox_of, unconfined
 from autoresearch.machine import disk, lock_owner
 from autoresearch.metrics import FOREIGN, KEPT_HERE
@@ -201,7 +201,7 @@ def rehearsing(where: Path, wait: Callable[[], None] = lambda: time.sleep(0.1)) 
     disk.replace(place / _OWNER, json.dumps(asdict(lock_owner.here())))
     try:
         with worktree.passing(root, paths.worktrees, commit) as tree:
-            worktree.populate_submodules(root, tree)
+            submodules.populate(root, tree)
             below = where.resolve().relative_to(root.resolve()).as_posix()
             directory = "" if below == "." else below
             yield Stage(root=root, commit=commit, tree=tree, place=place, paths=paths, directory=directory, wait=wait)
