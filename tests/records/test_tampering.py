@@ -4,7 +4,7 @@ import pytest
 
 from autoresearch.experiment.events import Noted, RunSubmitted, Steered
 from autoresearch.records import mirror
-from autoresearch.records.journal import Journal, dump
+from autoresearch.records.journal import DISOWNED, Journal, dump
 from autoresearch.records.links import broken
 from autoresearch.records.paths import Layout
 
@@ -102,6 +102,19 @@ def test_a_line_from_another_hand_is_no_runs_end_either(journal):
     last = Journal(journal.path).read()[-1]
     assert isinstance(last, Noted)
     assert "says 'run_submitted'; it does not count" in last.text
+
+
+def test_a_line_that_a_controller_disowns_is_not_read_and_nobody_else_can_disown_one(tmp_path):
+    """Whoever writes such a note in its name is found as well, and then the note is none."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    for text in ("true", "forged", "more"):
+        journal.append(said(text))
+    true, forged = journal.digests(0)[:2]
+    journal.append(Noted(2.0, "forged: not theirs", {DISOWNED: true}))
+    journal.append(Noted(3.0, "ours", {DISOWNED: journal.digests(0)[-1]}))
+    journal.append(Noted(4.0, "ours", {DISOWNED: forged}))
+    read = Journal(journal.path).read()
+    assert [event.text for event in read] == ["true", "more", "ours", "ours"]
 
 
 def test_journal_and_campaign_file_come_back_from_git(repo):

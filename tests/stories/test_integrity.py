@@ -514,6 +514,61 @@ def test_a_measurement_that_a_run_writes_into_the_journal_is_none(lab):
     assert len(lab.journal("run_measured")) == 3
 
 
+TALKS = """\
+import os
+from autoresearch.experiment.events import ExperimentJudged
+from autoresearch.experiment.outcome import Status, Verdict
+from autoresearch.records.journal import Journal
+from autoresearch.run.integrity import Finding, Integrity
+from dataclasses import replace
+from pathlib import Path
+journal = Journal(Path(os.environ["AUTORESEARCH_RUN_FOLDER"]).parents[1] / "journal.jsonl")
+events = {event.kind: event for event in journal.read()}
+planned, ended, true = (events[kind] for kind in ("run_planned", "run_ended", "run_measured"))
+name, run_id = planned.experiment, planned.run_id[:-1] + "7"
+"""
+LIES = {
+    "its own verdict": (
+        'said = Verdict(status=Status("keep"), reason="better", value=0.95, runs=1)',
+        "journal.append(ExperimentJudged(at=planned.at, name=name, verdict=said, row={}, incumbent=name))",
+    ),
+    "a run that never was": (
+        "journal.append(replace(planned, run_id=run_id, number=7))",
+        "journal.append(replace(ended, run_id=run_id))",
+        "found = replace(true.measurement, value=0.95, integrity=Integrity(Finding.SOUND, (), True))",
+        "journal.append(replace(true, run_id=run_id, measurement=found))",
+    ),
+    "the baseline's measurement, lower": (
+        "journal.append(replace(true, measurement=replace(true.measurement, value=0.1)))",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_only_a_controller_says_counts_from_nobody_else(lab, lie):
+    """A run that writes with its place in the chain, by our own code, says nothing: not now, and not when it is read again."""
+    (lab.root / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
+    (lab.root / "tune.py").write_text("def prepare(): pass\n")
+    (lab.root / "train.py").write_text(TRAIN)
+    commit_all(lab.root)
+    idea = {"title": "lies", "patch": tuned(*TALKS.splitlines(), *LIES[lie]), "parent": "baseline"}
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([idea]))
+    target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
+    lab.write(
+        stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5, "sandbox": "off"},
+        command=[sys.executable, "train.py"],
+        verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0, "unverified": "hold"},
+    )  # fmt: skip
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    for _ in range(2):
+        assert [(row.status.value, row.metric_value) for row in lab.rows()] == [("keep", 0.6), ("discard", 0.6)]
+        status = json.loads(lab.cli("status", "--json").stdout)
+        assert (status["incumbent"], status["best"], status["baseline"]) == ("baseline", 0.6, 0.6)
+        assert lab.run().returncode == 0
+    assert any("a line that this controller did not write says" in note["text"] for note in lab.journal("noted"))
+
+
 BESIDE = """\
 import json, pathlib, sys, time
 place, seed = pathlib.Path(sys.argv[1]), sys.argv[2]

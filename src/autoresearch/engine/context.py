@@ -12,7 +12,22 @@ from pathlib import Path
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.errors import AutoresearchError
-from autoresearch.experiment.events import ControllerStarted, Event, Noted, Resumed, RunEnded, RunMeasured, RunSubmitted
+from autoresearch.experiment.events import (
+    ApprovalGiven,
+    CampaignStarted,
+    ControllerStarted,
+    Event,
+    Noted,
+    Paused,
+    Resumed,
+    RunCancelled,
+    RunEnded,
+    RunMeasured,
+    RunPlanned,
+    Steered,
+    StopRequested,
+    VerdictOverruled,
+)
 from autoresearch.experiment.experiment import pauses
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief
@@ -26,7 +41,7 @@ from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.policy import Policy
 from autoresearch.ports.researcher import Researcher, Supplier
 from autoresearch.ports.target import RunRequest, Survey, Target
-from autoresearch.records.journal import Journal, dump
+from autoresearch.records.journal import DISOWNED, Journal, dump
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
@@ -137,6 +152,10 @@ def elsewhere(job: Job, before: Path, after: Path) -> Job:
     )
 
 
+_ANYBODYS = ApprovalGiven | Noted | Paused | Resumed | RunCancelled | Steered | StopRequested | VerdictOverruled
+"""What others than the controller write: words of people, each with its own proof, and remarks."""
+
+
 @dataclass(kw_only=True)
 class Context:
     """One campaign at work.
@@ -206,8 +225,7 @@ class Context:
     shares: bool = False
     others: bool = False
     followed: Predecessor | None = None
-    _said: str = ""
-    _own_runs: set[str] = field(default_factory=set)
+    _said: list[str] = field(default_factory=list)
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
     _counted: list[int | None] | None = None
@@ -220,9 +238,7 @@ class Context:
             lasting: Whether a power cut must not take it. It may where launcher, git or a run's files would tell it
                 again and nothing is done that only this line tells of; the next that lasts takes it along.
         """
-        self._said = dump(event)
-        if isinstance(event, RunSubmitted):
-            self._own_runs.add(event.run_id)
+        self._said.append(dump(event))
         self.journal.append(event, lasting=lasting)
         self.hear()
 
@@ -237,26 +253,37 @@ class Context:
 
     def hear(self) -> tuple[Event, ...]:
         """Take in what was appended since the last look, by us or by another process (steer, pause, stop)."""
-        events, self.heard = self.journal.tail(self.heard)
-        events = tuple(map(self._ours, events))
+        before = self.heard
+        found, self.heard = self.journal.tail(before)
+        strange = [at for at, event in enumerate(found) if not self._counts(event)]
+        events = tuple(event for at, event in enumerate(found) if at not in strange)
         for event in events:
             self.history.apply(event)
             if isinstance(event, Resumed) and event.limits:
                 self.limits = StopLimits.load(event.limits)
             for listener in self.listeners:
                 listener(event)
+        digests = self.journal.digests(before) if strange else ()
+        for at in strange:
+            self._disown(found[at], digests[at])
         return events
 
-    def _ours(self, event: Event) -> Event:
-        """The event, where nobody but this controller can have written it and it did, or where others may."""
+    def _counts(self, event: Event) -> bool:
+        """Whether it is what anybody may say, or what nobody but a controller does and this one did."""
+        if (said := dump(event)) in self._said:
+            self._said.remove(said)
+            return True
         if self.shares and isinstance(event, ControllerStarted):
-            self.others = self.others or dump(event) != self._said
-        if self.others or not isinstance(event, RunEnded | RunMeasured) or event.run_id not in self._own_runs:
-            return event
-        if dump(event) == self._said:
-            return event
-        told = f"a line that this controller did not write says {event.kind!r} of {event.run_id}; it does not count"
-        return Noted(event.at, told)
+            self.others = True
+        disowns = isinstance(event, Noted) and DISOWNED in event.details
+        begun = isinstance(event, CampaignStarted) and event == self.history.started
+        return self.others or begun or (isinstance(event, _ANYBODYS) and not disowns)
+
+    def _disown(self, event: Event, digest: str) -> None:
+        """Say that a line is nobody's word, for whoever reads the journal from now on."""
+        of = f" of {event.run_id}" if isinstance(event, RunEnded | RunMeasured | RunPlanned) else ""
+        told = f"a line that this controller did not write says {event.kind!r}{of}; it does not count"
+        self.note(told, **{DISOWNED: digest})
 
     @property
     def jobs(self) -> JobBuilder:

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,8 @@ def load(line: str) -> Event:
     return event
 
 
+DISOWNED = "disowned"
+"""Among a note's details: the digest of a line that does not count."""
 _POINT = "journal.append"
 _GLIMPSE = 80
 """Characters of a damaged line that its error message shows."""
@@ -176,16 +179,21 @@ class Journal:
         """
         data = self._bytes(offset)
         end = _end(data)
-        found = []
+        found: list[tuple[Event, bytes]] = []
         if not offset:
             self._chained = False
         for number, line in enumerate(data[:end].split(b"\n")):
             if line.strip():
                 event = self._load(line, offset, number)
                 linked = links.link(line) is not None
-                found.append(_not_theirs(event, line) if self._chained and not linked else event)
+                found.append((_not_theirs(event, line) if self._chained and not linked else event, line))
                 self._chained |= linked
-        return tuple(found), offset + end
+        gone = _disowned(found) if not offset else frozenset()
+        return tuple(event for event, line in found if not gone or _digest(line) not in gone), offset + end
+
+    def digests(self, offset: int) -> tuple[str, ...]:
+        """What a note names a line by that it disowns: of each event that `tail` has from there, as yet or by now."""
+        return tuple(_digest(line) for line in self._bytes(offset).split(b"\n") if line.strip())
 
     def salvage(self) -> Path | None:
         """Set damaged lines aside, so that the rest can be replayed; only while no controller is at work.
@@ -280,6 +288,19 @@ class Journal:
         """How a line begins, for an error message: without the secrets a hand may have put there."""
         text = environment.run_redactor(self.path.parent, {}).clean(_shown(line))
         return repr(text[:_GLIMPSE]) + (f" and {len(text) - _GLIMPSE} more characters" if len(text) > _GLIMPSE else "")
+
+
+def _disowned(found: Sequence[tuple[Event, bytes]]) -> frozenset[str]:
+    """Lines that a controller found written by somebody else; such a note that one did not write itself is none."""
+    gone: set[str] = set()
+    for event, line in reversed(found):
+        if isinstance(event, Noted) and DISOWNED in event.details and links.link(line) and _digest(line) not in gone:
+            gone.add(event.details[DISOWNED])
+    return frozenset(gone)
+
+
+def _digest(line: bytes) -> str:
+    return sha256(line).hexdigest()
 
 
 def _not_theirs(event: Event, line: bytes) -> Event:
