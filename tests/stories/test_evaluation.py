@@ -175,3 +175,37 @@ def test_what_a_run_left_can_be_code_and_reaches_nothing_when_it_is_evaluated(la
     assert [name for name, outcome in tried.items() if outcome == "done"] == ["write where it works"], done.stderr
     assert len(tried) == 6
     assert [(row.metric_value, row.extra["integrity"]) for row in lab.rows()] == [(0.6, "sound")]
+
+
+COMPILED = """\
+import importlib.util, os
+place = os.path.join(os.environ.get("TORCH_EXTENSIONS_DIR") or os.path.expanduser("~/.cache/torch_extensions"), "kernel.py")
+def build():
+    if not os.path.exists(place):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        open(place, "w").write("bonus = 0.0")
+    found = importlib.util.spec_from_file_location("kernel", place)
+    made = importlib.util.module_from_spec(found)
+    found.loader.exec_module(made)
+    return made.bonus
+"""
+
+
+def test_what_an_evaluation_compiles_is_made_by_itself(lab, tmp_path):
+    """Compiled kernels are code, and a run can write to their caches: an evaluation has caches of its own, and they go."""
+    (tmp_path / ".cache").mkdir()
+    planted = tuned("import judge, kernels, os", "os.makedirs(os.path.dirname(kernels.place), exist_ok=True)",
+                    'open(kernels.place, "w").write("bonus = 0.3")')  # fmt: skip
+    campaign(lab, [{"title": "planted", "patch": planted}])
+    (lab.root / "kernels.py").write_text(COMPILED)
+    (lab.root / "judge.py").write_text(
+        JUDGE.replace("import json, os, sys", "import json, os, sys, kernels").replace(
+            "0.5 +", "0.5 + kernels.build() +"
+        )
+    )
+    commit_all(lab.root)
+    done = lab.run(HOME=str(tmp_path))
+    row = lab.rows()[1]
+    assert "the run says 0.9, its evaluation from the base commit 0.6" in row.reason, done.stderr
+    assert row.metric_value is None
+    assert list(lab.folder.glob("*/evaluation-*/caches")) == []

@@ -6,6 +6,7 @@ before the measurement is: one that a crash of ours cut short is made again. It 
 what a run left may be code (a pickle is), in which it can read that and not write to it.
 """
 
+import contextlib
 import os
 import re
 import secrets
@@ -28,7 +29,7 @@ from autoresearch.ports.target import Evaluator, Target
 from autoresearch.records.paths import RUN_LOG, SUBMISSION
 from autoresearch.run.chosen_value import JUDGED
 from autoresearch.run.integrity import of_evaluation
-from autoresearch.run.job import Job, JobState, JobStatus, Resources
+from autoresearch.run.job import OWN_CACHES, Job, JobState, JobStatus, Resources, caches_of_code
 from autoresearch.run.measurement import Evaluation, Measurement
 from autoresearch.run.printed_result import result_of
 from autoresearch.run.symptom import excerpt
@@ -172,7 +173,7 @@ def evaluation_job(ctx: Context, run: Run, places: Mapping[str, str], tree: Path
         directory=str(tree),
         folder=str(folder),
         log=str(folder / RUN_LOG),
-        env={**ctx.campaign.run.env, **own},
+        env={**caches_of_code(str(folder)), **ctx.campaign.run.env, **own},
         resources=Resources(gpus_per_node=settings.gpus),
         limit_s=settings.minutes * 60,
         grace_s=ctx.campaign.run.grace,
@@ -191,6 +192,8 @@ def finish(ctx: Context, run: Run, found: Measurement, status: JobStatus) -> Mea
     under_way, settings = ctx.evaluations.pop(run.run_id), ctx.campaign.evaluate
     assert settings is not None  # noqa: S101 - one was sent
     worktree.remove(ctx.paths.root, Path(under_way.job.directory))
+    with contextlib.suppress(OSError):
+        disk.delete(Path(under_way.job.folder) / OWN_CACHES)
     value, problem = _read(ctx, under_way, status, settings)
     one = Evaluation(
         value=value,

@@ -181,10 +181,25 @@ _COMPILED = {
     "VLLM_CACHE_ROOT": "vllm",
     "FLASHINFER_WORKSPACE_BASE": "flashinfer",
 }
+_CARRIED_OUT = {
+    **_COMPILED,
+    "CUDA_CACHE_PATH": "cuda",
+    "CUPY_CACHE_DIR": "cupy",
+    "DG_JIT_CACHE_DIR": "deep_gemm",
+    "HF_MODULES_CACHE": "modules",
+    "NUMBA_CACHE_DIR": "numba",
+    "TILELANG_CACHE_DIR": "tilelang",
+}
+"""Caches that hold code: whoever can write to one is carried out by whoever reads it."""
 _FROM_THE_HUB = {"HF_HUB_CACHE": "hub", "HF_DATASETS_CACHE": "datasets"}
 _HUB = re.compile(
     r"(?i)\b(?:models|datasets|spaces)--|huggingface|\.locks/|safetensors?|arrow|parquet|should be of size"
 )
+
+
+def caches_of_code(folder: str) -> dict[str, str]:
+    """Variables that give a process caches of its own for whatever it would carry out of them; see `OWN_CACHES`."""
+    return {name: f"{folder}/{OWN_CACHES}/{kind}" for name, kind in _CARRIED_OUT.items()}
 
 
 def own_caches(broken: str, folder: str, *, offline: bool = False) -> dict[str, str]:
