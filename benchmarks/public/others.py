@@ -93,11 +93,11 @@ def tpe(table: Table, seed: int, budgets: Sequence[int], *, pruner: str) -> Mapp
     nearest = Nearest(table, {table.start})
     while path.open():
         asked = study.ask()
-        place = nearest.take({**_blank(space), **_suggested(asked, space, when)})
+        place = nearest.take({**blank(space), **suggested(asked, space, when)})
         study.tell(asked, state=optuna.trial.TrialState.FAIL)
         if place is None:
             break
-        study.enqueue_trial(_numbers(table.configurations[place], space))
+        study.enqueue_trial(numbers(table.configurations[place], space))
         _one_trial(study, path, place, space, when)
     return path.closed()
 
@@ -106,7 +106,7 @@ def _one_trial(study: Any, path: Way, place: int, space: Mapping[str, Any], when
     import optuna  # noqa: PLC0415 - likewise
 
     trial = study.ask()
-    _suggested(trial, space, when)
+    suggested(trial, space, when)
     for step, value in path.draws.run(place):
         if not np.isfinite(value):
             path.spend(step / PARTS)
@@ -121,16 +121,16 @@ def _one_trial(study: Any, path: Way, place: int, space: Mapping[str, Any], when
     study.tell(trial, value)
 
 
-def _blank(space: Mapping[str, Any]) -> dict[str, Any]:
+def blank(space: Mapping[str, Any]) -> dict[str, Any]:
     return {key: knob.get("low", "") for key, knob in space.items()}
 
 
-def _numbers(configuration: Mapping[str, str], space: Mapping[str, Any]) -> dict[str, Any]:
+def numbers(configuration: Mapping[str, str], space: Mapping[str, Any]) -> dict[str, Any]:
     known = {key: value for key, value in configuration.items() if key in space}
     return {key: value if "choices" in space[key] else float(value) for key, value in known.items()}
 
 
-def _suggested(trial: Any, space: Mapping[str, Any], when: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+def suggested(trial: Any, space: Mapping[str, Any], when: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     """Values of all active knobs; those that switch others come first."""
     found: dict[str, Any] = {}
     for key in sorted(space, key=lambda key: key in when):

@@ -241,3 +241,24 @@ def test_a_hydra_key_that_names_data_is_watched_where_it_stands(tmp_path):
     (tmp_path / "c.yaml").write_text("lr: 0.1\ndata: {path: easy.json}\n")
     assert made.survey(tmp_path).facts.values == {"lr": 0.1, "data.path": "easy.json"}
     assert (made.survey(tmp_path).protect_keys, "config" in options) == (("data.path",), False)
+
+
+@pytest.mark.parametrize(
+    ("source", "searched"),
+    [
+        ("use(c['lr'], c['momentum'], c['gamma'])", {"lr", "momentum", "gamma"}),
+        ("use(c['lr'], c['momentum'], c['gamma'], **c)", {"lr", "momentum", "gamma", "clip"}),
+        ("use(c['lr'])", {"lr", "momentum", "gamma", "clip"}),
+        ("import broken; use(c['lr'], c['momentum'], c['gamma'])", {"lr", "momentum", "gamma", "clip"}),
+        ("import beside; use(c['lr'], c['momentum'], c['gamma'])", {"lr", "momentum", "gamma", "clip"}),
+    ],
+)
+def test_a_key_that_no_code_names_is_not_searched(tmp_path, source, searched):
+    """Only where the code reads the keys by name: not where it hands all of them on, or a library may know the others."""
+    (tmp_path / "c.json").write_text('{"lr": 0.1, "momentum": 0.9, "gamma": 0.9, "clip": 0.5}')
+    (tmp_path / "t.py").write_text(f"import json\nc = json.load(open('c.json'))\n{source}\n")
+    (tmp_path / "beside.py").write_text("def use(c): return c.clip\n" if "beside" in source else "")
+    (tmp_path / "broken.py").write_text("def use(c) return\n" if "broken" in source else "")
+    found = knob_finder().find_knobs(tmp_path, ["python3", "t.py"], "")
+    assert set(knob_finder().space_of(found)) == searched
+    assert {one.name for one in found if one.unread} == {"lr", "momentum", "gamma", "clip"} - searched

@@ -127,6 +127,7 @@ class ScriptKnob:
         choices: All values that it can have, where that is said.
         off: The flag that switches a `bool` off.
         fixed: Whether no idea may turn it: it says which data is read, and a person has not allowed it.
+        unread: Whether it is a key that no code of the repository names, as far as text tells: nothing would change.
     """
 
     name: str
@@ -138,6 +139,7 @@ class ScriptKnob:
     choices: tuple[object, ...] = ()
     off: str = ""
     fixed: bool = False
+    unread: bool = False
 
 
 class KnobFinder(Protocol):

@@ -1,10 +1,17 @@
 """Plain values in a Python file: constants, entries of tables that are written out, settings of objects and classes.
 
 Nothing is run. What is bound twice, or changed later in a way that can be seen, is no constant.
+
+And which keys of a configuration file no code names, so that turning them can change nothing: told by the text alone,
+and only where most keys stand in the code by name, so that it is the code that reads them and no library, and nothing
+is handed on whole (`**config`).
 """
 
 import ast
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 Constants = dict[str, tuple[object, ast.expr]]
 
@@ -196,3 +203,58 @@ def _literal(value: ast.expr) -> object:
     except ValueError:
         return None
     return found if isinstance(found, bool | int | float | str) else None
+
+
+_MOST_FILES = 300
+"""Of a repository with more sources nothing is said."""
+
+_WORD = re.compile(r"\w+")
+
+
+def unread(tree: Path, keys: Iterable[str]) -> frozenset[str]:
+    """Those of a file's dotted keys no part of which any Python source names; none where that cannot be known.
+
+    Args:
+        tree: The repository's files.
+        keys: All keys of one file.
+    """
+    asked = frozenset(keys)
+    words = _words_of(tree)
+    if words is None:
+        return frozenset()
+    silent = frozenset(key for key in asked if not words.intersection(_WORD.findall(key)))
+    return silent if 2 * len(silent) < len(asked) else frozenset()
+
+
+def _words_of(tree: Path) -> frozenset[str] | None:
+    """Every word that a source has, comments included; None where a name may be used without being written."""
+    found = set[str]()
+    sources = list(_sources(tree))
+    if not sources or len(sources) > _MOST_FILES:
+        return None
+    for path in sources:
+        text = _text(path)
+        if text is None or _hands_on_whole(text):
+            return None
+        found.update(_WORD.findall(text))
+    return frozenset(found)
+
+
+def _sources(tree: Path) -> Iterator[Path]:
+    for path in tree.rglob("*.py"):
+        if not any(part.startswith(".") for part in path.relative_to(tree).parts):
+            yield path
+
+
+def _text(path: Path) -> str | None:
+    with suppress(OSError, ValueError):
+        return path.read_text(encoding="utf-8")
+    return None
+
+
+def _hands_on_whole(text: str) -> bool:
+    """Whether a call takes a mapping for its keywords, or the source cannot be told."""
+    with suppress(ValueError, SyntaxError, RecursionError):
+        calls = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+        return any(keyword.arg is None for call in calls for keyword in call.keywords)
+    return True

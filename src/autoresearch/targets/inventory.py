@@ -17,7 +17,7 @@ from typing import Any
 from autoresearch.errors import RecipeError
 from autoresearch.ports.target import ScriptKnob
 from autoresearch.targets import knobs, workplace
-from autoresearch.targets.constants import constants
+from autoresearch.targets.constants import constants, unread
 from autoresearch.targets.flags import flags_of, is_default, kind_of, read_value, valued
 
 _DOCUMENTS = (".yaml", ".yml", ".json", ".toml")
@@ -94,7 +94,9 @@ def find_knobs(
         found += [knob for knob in _constants(tree, script) if knob.name not in spent]
         documents = [path for path in documents if path != hydra]
     for path in documents:
-        found += _keys(tree, path)
+        keys = _keys(tree, path)
+        silent = unread(tree, (knob.name for knob in keys))
+        found += [replace(knob, unread=knob.name in silent) for knob in keys]
     kept: dict[str, ScriptKnob] = {}
     for knob in found:
         one = replace(knob, fixed=names_data(knob))
@@ -140,8 +142,11 @@ def seed_of(found: Sequence[ScriptKnob]) -> ScriptKnob | None:
 
 
 def space_of(found: Sequence[ScriptKnob]) -> dict[str, object]:
-    """A search space over those that are worth a search, by name; what decides how long a run is, is none."""
-    free = [knob for knob in found if not knob.fixed and not _words(knob.name) & _LENGTHS]
+    """A search space over those that are worth a search, by name.
+
+    What decides how long a run is, is none, nor is a key that no code names.
+    """
+    free = [knob for knob in found if not (knob.fixed or knob.unread) and not _words(knob.name) & _LENGTHS]
     worth = [(knob, spec) for knob in free if (spec := _range(knob)) is not None]
     worth.sort(key=lambda pair: _place(pair[0].name))
     return {knob.name: spec for knob, spec in worth[:_MOST_AXES]}

@@ -207,6 +207,7 @@ def _notes(
     took = found.runs[0].seconds
     memory = found.runs[0].status.peak_memory_gb
     fixed = any(knob.fixed for knob in found.knobs)
+    unread = [knob.name for knob in found.knobs if knob.unread][:8]
     why = "as its name says" if found.way(chosen.name) == better else "as you said"
     return {
         "objective": f"{chosen.name}, {chosen.where}: {told(chosen.last)} in the rehearsal. {better}, {why}."
@@ -217,7 +218,8 @@ def _notes(
         "target.knobs": "What overrides may turn; of flags and variables, a commit's `autoresearch.knobs` holds it."
         + ("\nWhat is `fixed` names a file or folder: take the word out to allow it." if fixed else ""),
         "target.config": "Overrides change the keys of this file.",
-        "target.space": "Where the search looks: correct the ranges, take out what you would not turn.",
+        "target.space": "Where the search looks: correct the ranges, take out what you would not turn."
+        + (f"\nLeft out, for no code here names it: {', '.join(unread)}." if unread else ""),
         "target.protect": "No idea may edit these: they measure. Take them out for ideas that change the script; "
         "a gain of theirs waits for your word (verdict.unverified: keep: it does not).",
         "target.env": "The tracker writes where the run is, not to an account; take it out to have it as you had it.",

@@ -118,7 +118,7 @@ class Surface:
         for turn in range(1, _ROUNDS):
             centres, width = drawn[dice.choice(_DRAWS, _DRAWS, p=chance)], spread / (2 * math.sqrt(turn))
             drawn = centres + width * dice.standard_normal(centres.shape)
-            proposed = _log_mean(_log_normal(drawn[:, None], centres[None], width))
+            proposed = _log_mean(_log_normals(drawn, centres, width))
             chance = _normalised(self._likelihood(drawn) + _log_normal(drawn, middle, spread) - proposed)
         kept: Array = drawn[dice.choice(_DRAWS, _KEPT, p=chance)]
         return kept
@@ -169,11 +169,15 @@ def _unit(seen: Observed) -> float:
 
 
 def _matern(square: Array, lengths: Array) -> Array:
-    """Correlation for each row of length scales, shape (draws, ones, others)."""
-    scaled = (1 / lengths**2) @ square.reshape(-1, square.shape[-1]).T
-    far = np.sqrt(5 * scaled).reshape(-1, *square.shape[:2])
-    correlation: Array = (1 + far + far * far / 3) * np.exp(-far)
-    return correlation
+    """Correlation for each row of length scales, shape (draws, ones, others); in place, for speed."""
+    far: Array = (5 / lengths**2) @ square.reshape(-1, square.shape[-1]).T
+    np.sqrt(far, out=far)
+    correlation: Array = far * far
+    correlation /= 3
+    correlation += far
+    correlation += 1
+    correlation *= np.exp(np.negative(far, out=far), out=far)
+    return correlation.reshape(-1, *square.shape[:2])
 
 
 def _density(ratio: Array) -> Array:
@@ -188,6 +192,14 @@ def _below(ratio: Array) -> Array:
 
 def _log_normal(drawn: Array, middle: Array, spread: Array) -> Array:
     logs: Array = -0.5 * (((drawn - middle) / spread) ** 2).sum(-1) - np.log(spread).sum()
+    return logs
+
+
+def _log_normals(drawn: Array, centres: Array, width: Array) -> Array:
+    """As `_log_normal` of each drawn row about each of the centres, shape (drawn, centres)."""
+    ones, others = drawn / width, centres / width
+    square = (ones**2).sum(1)[:, None] + (others**2).sum(1) - 2 * ones @ others.T
+    logs: Array = -0.5 * np.maximum(square, 0.0) - np.log(width).sum()
     return logs
 
 
