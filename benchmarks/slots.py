@@ -5,7 +5,8 @@ command sleeps for so long and writes down when it began and when it ended. *bus
 them, of all slot time between the first begin of an idea's run and the last end of one; the baseline, which is measured
 alone, does not count. *gap* is what that leaves between two runs in one slot. *taken in* is the median of the seconds
 between the end of a run, as its supervisor writes it, and the line of the journal that says so. The end of a campaign,
-when there are fewer ideas left than slots, is in busy and gap, so they are bounds.
+when there are fewer ideas left than slots, is in busy and gap, so they are bounds. *no idea* and *idea ready* part what
+is not busy until the last begin: no idea was committed that the idle slot could have run, or one was.
 
 With `--agent` the ideas come from an agent that thinks for so many seconds in its sandbox, as many at once as there are
 slots or as `--at-once` says. `--source FOLDER` runs another version's `src` instead.
@@ -18,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 from toy import campaign, repository
@@ -50,8 +52,8 @@ def main() -> None:
     parser.add_argument("--source", default="", help="`src` of the version to run")
     options = parser.parse_args()
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start\n")
-    print("| slots | run, s | runs | start to end, s | busy % | gap, s | taken in, s |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| slots | run, s | runs | start to end, s | busy % | no idea % | idea ready % | gap, s | taken in, s |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for seconds in options.seconds:
         for slots in options.slots:
             with tempfile.TemporaryDirectory(prefix="autoresearch-slots-") as folder:
@@ -84,10 +86,25 @@ def _line(folder: Path, slots: int, seconds: float, ideas: int, source: str, **m
     whole = max(end for _, end in of_ideas) - of_ideas[0][0]
     busy = sum(end - begin for begin, end in of_ideas)
     gap = (slots * whole - busy) / ideas
-    told = map(json.loads, next(root.glob("reports/**/journal.jsonl")).read_text().splitlines())
+    told = [*map(json.loads, next(root.glob("reports/**/journal.jsonl")).read_text().splitlines())]
+    ready = [one["at"] for one in told if one["kind"] == "experiment_committed" and one["index"] > 1]
     late = statistics.median(one["at"] - one["status"]["ended_at"] for one in told if one["kind"] == "run_ended")
-    share = 100 * busy / (slots * whole)
-    return f"| {slots} | {seconds:g} | {ideas} | {whole:.1f} | {share:.0f} | {gap:.2f} | {late:.2f} |"
+    shares = [100 * one / (slots * whole) for one in (busy, *_idle(of_ideas, ready, slots))]
+    told_shares = " | ".join(f"{one:.0f}" for one in shares)
+    return f"| {slots} | {seconds:g} | {ideas} | {whole:.1f} | {told_shares} | {gap:.2f} | {late:.2f} |"
+
+
+def _idle(runs: list[tuple[float, float]], ready: list[float], slots: int) -> tuple[float, float]:
+    """Slot seconds without an idea that could be run, and with one, until the last run began."""
+    moments = sorted({moment for run in runs for moment in run} | set(ready))
+    without = with_one = 0.0
+    for begin, end in pairwise(moments):
+        if runs[0][0] <= begin < runs[-1][0]:
+            free = slots - sum(start <= begin < stop for start, stop in runs)
+            waiting = sum(at <= begin for at in ready) - sum(start <= begin for start, _ in runs)
+            with_one += (end - begin) * min(free, max(0, waiting))
+            without += (end - begin) * max(0, free - max(0, waiting))
+    return without, with_one
 
 
 if __name__ == "__main__":

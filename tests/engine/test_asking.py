@@ -2,10 +2,13 @@
 
 import os
 import signal
+import time
 
 import pytest
 from tests.agents.conftest import alive, needs_bwrap
 from tests.conftest import commit_all
+
+from autoresearch.engine.asking import enough
 
 pytestmark = needs_bwrap
 TRAIN = """\
@@ -18,7 +21,7 @@ print(f"score: {{lr}}")
 THINK = """\
 sleep {mark} &
 echo > began
-while ! test -e '{answers}'; do sleep 0.05; done
+while ! test -e "{answers}"; do sleep 0.05; done
 kill %1
 rm began
 echo "{{\\"lr\\": {lr}}}" > config.json
@@ -28,14 +31,14 @@ LIST = {"type": "file", "path": "ideas.yaml", "limit": 1}
 MARK = f"86400.{os.getpid()}"
 
 
-def plan(lab, stop: str, *first: object, lr: str = '0.$(basename "$PWD")', slots: int = 2) -> None:
+def plan(lab, stop: str, *first: object, lr: str = '0.$(basename "$PWD")', gate: str = "") -> None:
     """A campaign whose agents think until `answers` is there, and whose idea of the list runs until the gate is."""
     (lab.root / "train.py").write_text(TRAIN.format(gate=str(lab.gate)))
     (lab.root / "ideas.yaml").write_text("[{title: raise the rate, overrides: [lr=0.7]}]\n")
     commit_all(lab.root)
-    think = THINK.format(answers=answers(lab), lr=lr, mark=MARK)
+    think = THINK.format(answers=f"{answers(lab)}{gate}", lr=lr, mark=MARK)
     agent = {"type": "agent", "agent": "command", "command": ["bash", "-c", think], "tries": 1, "grace": 0.3}
-    lab.write(researcher=[*first, agent], stop=stop, launcher={"type": "local", "parallel": slots})
+    lab.write(researcher=[*first, agent], stop=stop, launcher={"type": "local", "parallel": 2})
 
 
 def answers(lab):
@@ -63,6 +66,29 @@ def test_two_think_at_once_and_a_run_that_ends_meanwhile_is_taken_in(lab):
     assert working.returncode == 0, out + err
     assert sorted(row.metric_value for row in lab.rows()) == [0.1, 0.3, 0.4, 0.7]
     assert len(lab.journal("researcher_asked")) == 2
+
+
+def test_more_think_than_there_are_slots_where_thinking_takes_longer_than_a_run():
+    """As many as keep the slots filled, twice as many at most; as many as slots while nothing is known."""
+    assert [enough(4, [12.0], [15.0]), enough(2, [8.0, 8.1, 90.0], [5.0, 5.1])] == [4, 4]
+    assert [enough(4, [40.0], [5.0]), enough(4, [], [5.0]), enough(4, [8.0], [])] == [8, 4, 4]
+
+
+@pytest.mark.full
+def test_slow_agents_think_in_larger_numbers_from_then_on(lab):
+    """Two slots: after two ideas that took longer than a run four are asked together, so that no slot waits for two."""
+    plan(lab, "19 experiments", gate='-$(basename "$PWD")')
+    working = lab.start()
+    lab.until(lambda: thinking(lab) == 2, "two agents at once")
+    (baseline,) = [one["status"] for one in lab.journal("run_ended")]
+    took = baseline["ended_at"] - baseline["started_at"]
+    lab.until(lambda: time.time() - lab.journal("experiment_opened")[-1]["at"] > 6 * took, "thoughts of some length")
+    for index in (2, 3):
+        answers(lab).with_name(f"answers-{index}").touch()
+    lab.until(lambda: thinking(lab) == 4, "four agents at once")
+    assert lab.cli("stop", "--now").returncode == 0
+    out, err = working.communicate(timeout=200)
+    assert working.returncode == 0, out + err
 
 
 @pytest.mark.full

@@ -81,7 +81,7 @@ class ResearcherConfig(_Adapter):
     patience: int | None = Field(default=None, ge=1)
     """Rejected proposals in a row after which it rests; None: 3; a list such as `file` never rests."""
     at_once: int | None = Field(default=None, ge=1, le=1000)
-    """Most calls of it under way together, where it thinks beside the runs, as an agent does; None: `parallel`."""
+    """Most calls of it under way together, where it thinks beside the runs, as an agent does; None: as needed."""
 
 
 class TrackerConfig(_Adapter):

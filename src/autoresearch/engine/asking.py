@@ -5,20 +5,25 @@ before (brief, worktree) and after (examination, commit, journal) is done by the
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from math import ceil
 from queue import SimpleQueue
+from statistics import median
 
 from autoresearch.engine import chain
 from autoresearch.engine.branches import Attempt
 from autoresearch.engine.chain import Answered, Question
 from autoresearch.engine.context import Context
+from autoresearch.experiment.attendance import PROPOSED
 from autoresearch.experiment.events import ExperimentAbandoned
 from autoresearch.git import worktree
 from autoresearch.ports.researcher import Concurrent, Researcher
 
 _AGAIN_S = 0.1
 _STUCK_S = 120.0
+_LATEST, _CROWD = 20, 2
 
 
 @dataclass(kw_only=True)
@@ -198,4 +203,25 @@ class Asks:
         """How many calls of a researcher its plan allows together."""
         specs = zip(self._ctx.researchers, self._ctx.campaign.researcher, strict=True)
         wish = next(spec.at_once for one, spec in specs if one.name == name)
-        return wish or self._ctx.campaign.launcher.parallel
+        history, slots = self._ctx.history, self._ctx.campaign.launcher.parallel
+        if wish or slots == 1:
+            return wish or 1
+        calls = (one for one in islice(reversed(history.attendance.asked), _LATEST) if one.researcher == name)
+        thought = [one.seconds for one in calls if one.outcome == PROPOSED]
+        runs = islice(reversed(history.runs.values()), _LATEST)
+        return enough(slots, thought, [run.wall_s for run in runs if run.valid and run.wall_s])
+
+
+def enough(slots: int, thought: Sequence[float], ran: Sequence[float]) -> int:
+    """How many calls together keep so many slots filled: as many as slots, more where thinking takes longer than a run.
+
+    Twice as many at most, for each knows as much less of the others' results and no provider likes a crowd.
+
+    Args:
+        slots: Runs at a time.
+        thought: Seconds that the latest ideas took.
+        ran: Seconds that the latest runs took.
+    """
+    if not thought or not ran:
+        return slots
+    return min(_CROWD * slots, max(slots, ceil(slots * median(thought) / median(ran))))
