@@ -9,6 +9,7 @@ import sysconfig
 import pytest
 from tests.agents.fake_llm import Call, Say, Script, Shell, serving
 from tests.agents.real_agents import settings
+from tests.conftest import commit_all
 
 from autoresearch.campaign.campaign import Campaign
 
@@ -116,6 +117,45 @@ def test_a_real_agent_completes_a_campaign_over_mcp(lab, monkeypatch, tmp_path, 
     assert lab.journal("experiment_opened")[1]["by"] == f"{WHO[name]} over MCP"
     assert "nothing to judge" in heard(script)
     assert "train.py is protected" in heard(script)
+
+
+TOGETHER = """\
+import json, pathlib, time
+lr = json.load(open("config.json"))["lr"]
+if lr != 0.1:
+    place = pathlib.Path({place!r})
+    (place / str(lr)).touch()
+    while len(list(place.iterdir())) < 2:
+        time.sleep(0.02)
+print(f"score: {{lr}}")
+"""
+"""The run of an idea ends when another's has begun: one after the other they never end."""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", list(_SERVED))
+def test_a_real_agent_drives_two_experiments_at_once(lab, monkeypatch, tmp_path, name):
+    """Both are opened, edited and run over MCP, each run waits for the other's, and both are judged."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("mcp")
+    place = lab.root.with_name("together")
+    place.mkdir()
+    (lab.root / "train.py").write_text(TOGETHER.format(place=str(place)))
+    commit_all(lab.root)
+    lab.write(launcher={"type": "local", "parallel": 2}, stop="3 experiments, 2m each")
+    Campaign(where=lab.root).approve()
+    edits = [f"sed -i 's/0.1/0.{index}/' .autoresearch/by-hand/night/{index}/config.json" for index in (2, 3)]
+    runs = [Call("experiment_run", {"index": index, "wait_s": wait}) for index, wait in ((2, 0), (3, 100), (2, 100))]
+    turns = (
+        *[Call("experiment_new", {"title": "double the rate"})] * (8 if name in SLOW else 1),
+        Call("experiment_new", {"title": "triple the rate"}),
+        Shell("; ".join(edits)),
+        *runs, *[Call("experiment_judge", {"index": index}) for index in (2, 3)], Say("done"),
+    )  # fmt: skip
+    with serving(Script(turns)) as url:
+        let_work(lab, with_server(name, url, monkeypatch, tmp_path))
+    assert sorted((row.index, row.metric_value) for row in lab.rows()) == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    assert {one["by"] for one in lab.journal("experiment_opened")[1:]} == {f"{WHO[name]} over MCP"}
 
 
 @pytest.mark.timeout(300)
