@@ -92,7 +92,7 @@ END
 """
 
 
-@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("asked", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_an_agent_says_what_was_learned_and_the_page_takes_what_was_measured(lab, asked):
     """In the call after a renewal, on its bill: with experiments and interval, and not what these contradict."""
     verdict = {"policy": "greedy", "baseline_runs": 2, "confirm": 0, "insights": 1}
