@@ -32,8 +32,8 @@ AT_START = ("COVERAGE", "LANG", "LC_", "LD_", "PYTHON")
 """Beginnings of variables that are looked at before a command begins."""
 ARMED_LATER = ("PYTHONPATH",)
 """Those of them that a fork can take up."""
-LEFT_OUT = ("autoresearch.examples", "autoresearch.mcp", "autoresearch.researchers.search", "autoresearch.testing")
-"""What has threads of its own when it is loaded, or is no part of a command."""
+LEFT_OUT = ("autoresearch.examples", "autoresearch.mcp", "autoresearch.testing")
+"""What is no part of a command, or of one that is not forked."""
 
 
 class Preloaded:
@@ -46,6 +46,7 @@ class Preloaded:
         self._process = subprocess.Popen(
             argv,
             pass_fds=(theirs.fileno(),),
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # for what has threads cannot be forked
             stdin=subprocess.DEVNULL,
             preexec_fn=_signals,  # noqa: PLW1509 - the test runner starts no threads
         )
@@ -232,6 +233,7 @@ def _serve(asked: socket.socket) -> None:
 
 def _warm_up() -> None:
     """Have made once what each command would make anew when it first needs it: models, tables, patterns, plays."""
+    from autoresearch.campaign import planning
     from autoresearch.experiment.events import Paused
     from autoresearch.ports import plugins
     from autoresearch.records import journal
@@ -239,6 +241,7 @@ def _warm_up() -> None:
     from autoresearch.secrets import redactor
     from autoresearch.targets.recipe import overrides
 
+    planning.schema()
     journal.dump(Paused(at=0.0, by="Ada", reason="lunch"))
     for room in plugins.ROOMS:
         plugins.names(room)

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 import yaml
-from tests.conftest import PROVEN, commit_all
+from tests.conftest import PROVEN, Lab, commit_all
+from tests.repositories import copied
 
 from autoresearch.testing.user_files import Snapshot, difference
 
@@ -30,15 +31,22 @@ def git(lab, *words: str) -> str:
     return subprocess.run(("git", *words), cwd=lab.root, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture
-def stacked(lab):
-    """A finished campaign whose best is two kept changes, one on the other, confirmed on fresh seeds."""
+@pytest.fixture(scope="module")
+def ended_on_two(make_lab):
+    """A finished campaign whose best is two kept changes, one on the other, confirmed on fresh seeds; to be copied."""
+    lab = make_lab()
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump(TWO))
     commit_all(lab.root)
     lab.write(launcher={"type": "scripted", "script": SCRIPT}, stop="12 experiments", verdict=PROVEN)
     done = lab.run()
     assert done.returncode == 0, done.stderr
     return lab
+
+
+@pytest.fixture
+def stacked(ended_on_two, tmp_path):
+    """The same, in a copy of its own."""
+    return Lab(copied(ended_on_two.root, tmp_path / "my repo"))
 
 
 def test_the_branch_has_a_signed_off_commit_for_each_kept_change_and_the_measured_files(stacked):

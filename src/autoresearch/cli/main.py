@@ -123,7 +123,7 @@ def _module(command: str) -> ModuleType:
 
 
 def parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """The argument tree; only the chosen command's module is imported."""
+    """The argument tree; with a command chosen only its branch of it, and no other command's module is imported."""
     top = _Parser(
         prog="autoresearch",
         description="Overnight research campaigns for RL post-training: a program that enforces the rules.",
@@ -135,6 +135,8 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     top.add_argument("-v", "--verbose", action="store_true", help="say of a failure where in the program it came from")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, line in COMMANDS.items():
+        if chosen in COMMANDS and name != chosen:
+            continue
         sub = commands.add_parser(name, description=f"{line[:1].upper()}{line[1:]}.")
         if name == chosen:
             getattr(_module(name), f"add_{name}_arguments")(sub)
