@@ -28,9 +28,9 @@ from autoresearch.records.row import Row, parse_table
 __all__ = ["first_repo", "home", "repo", "run_git"]  # fixtures for every room
 
 # Property tests draw the same examples in every run, so that nobody's first run is red by luck: what once failed is
-# stored beside its test with `@example`. CI draws new ones besides (`--hypothesis-profile=fresh`, see `.ci/run`).
+# stored beside its test with `@example`. CI draws twice as many new ones besides (`--hypothesis-profile=fresh`, see `.ci/run`).
 _PATIENT = {"database": None, "deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("same", derandomize=True, **_PATIENT)
+settings.register_profile("same", derandomize=True, max_examples=50, **_PATIENT)
 settings.register_profile("fresh", derandomize=False, **_PATIENT)
 settings.load_profile("same")
 

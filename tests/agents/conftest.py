@@ -175,9 +175,9 @@ WHY_NOT = sandbox.why_not()
 needs_bwrap = pytest.mark.skipif(bool(WHY_NOT) and not os.environ.get("CI"), reason=WHY_NOT or "bubblewrap works")
 
 
-@pytest.fixture(params=["bwrap", "none"])
+@pytest.fixture(params=[pytest.param("bwrap", marks=pytest.mark.full), "none"])
 def either(request: pytest.FixtureRequest, bench: Bench) -> Bench:
-    """The bench with and without the sandbox; without bubblewrap on this machine only the second."""
+    """The bench with and without the sandbox, which not every machine has; the second for everybody."""
     if request.param == "bwrap" and WHY_NOT and not os.environ.get("CI"):
         pytest.skip(WHY_NOT)
     bench.options["sandbox"] = request.param

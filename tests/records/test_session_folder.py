@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -37,16 +38,27 @@ def test_a_session_is_a_folder_named_after_local_time(root):
     ]  # fmt: skip
 
 
-def test_only_what_lasts_waits_for_the_disk(root, monkeypatch):
+@contextmanager
+def counted_waits():
+    """How often the disk is really waited for meanwhile, in a list of its own."""
+    waits = []
+    before = sys.getprofile()
+    sys.setprofile(lambda _, event, called: waits.append(called) if event == "c_call" and called is os.fsync else None)
+    try:
+        yield waits
+    finally:
+        sys.setprofile(before)
+
+
+def test_only_what_lasts_waits_for_the_disk(root):
     """What the journal has is written as whole, and nobody waits until a power cut could not take them."""
     made = opened(root)
     made.checkpoint(STATE, NOW, TimelineEntry(result="begun"))
-    waits = []
-    monkeypatch.setattr(os, "fsync", waits.append)
-    made.checkpoint(STATE, NOW, TimelineEntry(result="on the way"), lasting=False)
-    assert waits == []
-    made.checkpoint(STATE, NOW, TimelineEntry(result="judged"))
-    assert len(waits) == 5  # the timeline, three files, and once their folder
+    with counted_waits() as waits:
+        made.checkpoint(STATE, NOW, TimelineEntry(result="on the way"), lasting=False)
+        assert waits == []
+        made.checkpoint(STATE, NOW, TimelineEntry(result="judged"))
+        assert len(waits) == 5  # the timeline, three files, and once their folder
     assert "on the way" in made.recover()
 
 

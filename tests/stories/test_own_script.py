@@ -70,6 +70,7 @@ def test_flags_and_a_printed_accuracy(clone, run_git):
     assert "no script reads it" in " ".join(lab.cli("adopt", "2").stdout.split())
 
 
+@pytest.mark.full
 def test_constants_and_lines_of_json_beside_the_script(clone, run_git):
     """Constants are edited where they stand, and what each run writes beside the script is its own."""
     lab = clone("constants")
@@ -129,7 +130,7 @@ def test_a_direction_is_never_guessed(clone):
     assert not lab.folder.parent.exists()
 
 
-@pytest.mark.parametrize("name", ["zeal", "accuracy"])
+@pytest.mark.parametrize("name", [pytest.param("zeal", marks=pytest.mark.full), "accuracy"])
 def test_the_direction_that_somebody_says_is_the_one_that_is_shown(clone, name):
     """Beside the number, and also where its name says the other one; so is the gain that they would care about."""
     lab = clone("constants", odd__py=f"LR = 0.1\nprint('{name}: 3.5')\n")
@@ -152,7 +153,10 @@ def test_a_file_that_knobs_edit_is_not_offered_for_protection(clone):
 
 
 @pytest.mark.parametrize(("printed", "source"), [
-    ("| accuracy | 0.83 |", {"type": "stdout", "patterns": {"accuracy": r"accuracy\ \|\ ([-+.eE0-9]+)"}}),
+    pytest.param(
+        "| accuracy | 0.83 |", {"type": "stdout", "patterns": {"accuracy": r"accuracy\ \|\ ([-+.eE0-9]+)"}},
+        marks=pytest.mark.full,
+    ),
     ("Acc 0.83", {"type": "stdout", "patterns": {"acc": r"Acc\s+([-+.eE0-9]+)"}}),
 ])  # fmt: skip
 def test_a_line_that_comes_near_is_read_by_a_pattern(clone, printed, source):
@@ -165,7 +169,7 @@ def test_a_line_that_comes_near_is_read_by_a_pattern(clone, printed, source):
     assert "0.83" in done.stdout
 
 
-@pytest.mark.parametrize("gap", [" | ", "     "])
+@pytest.mark.parametrize("gap", [pytest.param(" | ", marks=pytest.mark.full), "     "])
 def test_each_row_of_a_table_is_a_number_of_its_own(clone, gap):
     """Two rewards of one run are no curve of one: every row is shown, and the pattern takes its row alone."""
     rows = [f"{name}{gap}{value}" for name, value in (("mean reward", 0.681), ("late reward", 0.68), ("regret", 328.8))]
@@ -183,7 +187,10 @@ def test_each_row_of_a_table_is_a_number_of_its_own(clone, gap):
     assert list(written["target"]["space"]) == ["STEP_SIZE"]
 
 
-@pytest.mark.parametrize("printed", ["score: 1,234.5", "score: 0,83", "score: 1_234.5"])
+@pytest.mark.parametrize(
+    "printed",
+    ["score: 1,234.5", *(pytest.param(one, marks=pytest.mark.full) for one in ("score: 0,83", "score: 1_234.5"))],
+)
 def test_a_number_is_whole_or_none(clone, printed):
     """Never 1 or 0: what stands there is quoted, with what would do."""
     lab = clone("constants", odd__py=f"LR = 0.1\nprint({printed!r})\n")

@@ -1,8 +1,10 @@
 """The verdict of an idea as a tag of the runs that its recipe logs to W&B itself."""
 
 import sys
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
+from typing import Self
 
 import pytest
 
@@ -11,26 +13,38 @@ from autoresearch.testing.trackers import a_campaign, tell
 from autoresearch.trackers.wandb import WandbTracker
 
 
-class Api:
-    """As much of W&B's as is asked for; `runs` are those that were asked for, None where no server answers."""
+@dataclass
+class Server:
+    """As much of W&B's as is asked for.
 
-    runs: dict[str, SimpleNamespace] | None = None
+    Attributes:
+        online: The runs that were asked for; None where it does not answer.
+    """
 
-    def __init__(self, timeout: int) -> None:
+    online: dict[str, SimpleNamespace] | None = None
+
+    def api(self, timeout: int) -> Self:
         assert timeout
+        return self
 
     def run(self, path: str) -> SimpleNamespace:
-        if self.runs is None:
+        if self.online is None:
             raise ConnectionError("no route to host")
-        return self.runs.setdefault(path, SimpleNamespace(tags=["raise-the-rate"], update=lambda: None))
+        return self.online.setdefault(path, SimpleNamespace(tags=["raise-the-rate"], update=lambda: None))
 
 
 @pytest.fixture
-def tracker(tmp_path, monkeypatch):
-    """A tracker whose package writes no page and has this server."""
+def server():
+    """It does not answer yet."""
+    return Server()
+
+
+@pytest.fixture
+def tracker(tmp_path, server, monkeypatch):
+    """A tracker whose package writes no page and has this server; the real one is not installed here."""
     page = SimpleNamespace(log=lambda *_, **__: None, summary={}, finish=lambda **_: None)
     package = ModuleType("wandb")
-    package.__dict__.update(Api=Api, Settings=SimpleNamespace, init=lambda **_: page, setup=lambda **_: None)
+    package.__dict__.update(Api=server.api, Settings=SimpleNamespace, init=lambda **_: page, setup=lambda **_: None)
     package.__spec__ = ModuleSpec("wandb", None)
     monkeypatch.setitem(sys.modules, "wandb", package)
     return WandbTracker(options={"folder": tmp_path})
@@ -45,13 +59,12 @@ def logged_online():
             yield Noted(at=event.at, text=f"{event.run_id}: Weights & Biases has it at {where}")
 
 
-def test_runs_get_the_verdict_of_their_idea_beside_their_own_tags(tracker, monkeypatch):
+def test_runs_get_the_verdict_of_their_idea_beside_their_own_tags(tracker, server):
     """Once, however often it is told."""
-    online: dict[str, SimpleNamespace] = {}
-    monkeypatch.setattr(Api, "runs", online)
+    server.online = {}
     for _ in range(2):
         tell(tracker, logged_online())
-    assert {path: run.tags for path, run in online.items()} == {"lab/grpo/42": ["raise-the-rate", "keep"]}
+    assert {path: run.tags for path, run in server.online.items()} == {"lab/grpo/42": ["raise-the-rate", "keep"]}
 
 
 def test_a_server_that_does_not_answer_costs_nothing(tracker):

@@ -218,10 +218,12 @@ def near_line(tag: str, log: str, *, sentences: bool = False) -> tuple[str, str]
         found = near.search(line)
         if found and re.match(PROSE, line):
             return line, _pattern_behind(found.group(1))
+    if not sentences:
+        return None
     told = re.compile(
         rf"(?i)(.*(?<![a-z]){name}(?![a-z])[^0-9]*(?:(?<![a-z])(?:is|was)(?![a-z])|[:=])\s*)({NUMBER})\s*"
     )
-    for line in map(clean, reversed(log.split("\n")) if sentences else ()):
+    for line in map(clean, reversed(log.split("\n"))):
         if found := told.fullmatch(line):
             return line, "^" + _pattern_behind(found.group(1))
     return None
