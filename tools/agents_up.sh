@@ -4,10 +4,11 @@
 # As root on Debian it also installs bubblewrap and Node.js where they are missing. Agents go to
 # $AUTORESEARCH_TEST_CACHE (default /tmp/autoresearch-test-cache)/npm/NAME, those from PyPI to .../pypi/NAME, each with an
 # environment of its own, made by uv. No account is needed: the tests let them talk to a scripted model on this machine.
+# `mcp-inspector`, the client that MCP's makers test servers with, comes with the Node.js that it needs.
 set -euo pipefail
 home=${AUTORESEARCH_TEST_CACHE:-/tmp/autoresearch-test-cache}
 cache=$home/npm
-default="claude codex opencode gemini claude-agent-acp mini aider"
+default="claude codex opencode gemini claude-agent-acp mini aider mcp-inspector"
 
 package() {
     case $1 in
@@ -16,6 +17,7 @@ package() {
         opencode) echo opencode-ai ;;
         gemini) echo @google/gemini-cli ;;
         qwen) echo @qwen-code/qwen-code ;;
+        mcp-inspector) echo @modelcontextprotocol/inspector@2 node@22 ;;
         claude-agent-acp | codex-acp) echo "@agentclientprotocol/$1" ;;
         *) echo "unknown agent: $1 (known: $default codex-acp qwen)" >&2; return 2 ;;
     esac
@@ -63,13 +65,13 @@ for name in "${@:-$default}"; do
             mini) from_pypi mini mini-swe-agent ">=3.10"; continue ;;
             aider) from_pypi aider aider-chat ">=3.10,<3.13"; continue ;;
         esac
-        wanted=$(package "$one")
+        read -r -a wanted <<< "$(package "$one")"
         if [ -x "$cache/$one/node_modules/.bin/$one" ]; then
             echo "$one: already in $cache/$one"
             continue
         fi
         mkdir -p "$cache/$one"
-        npm install --prefix "$cache/$one" --no-audit --no-fund --loglevel=error "$wanted"
+        npm install --prefix "$cache/$one" --no-audit --no-fund --loglevel=error "${wanted[@]}"
         echo "$one: installed in $cache/$one"
     done
 done
