@@ -44,6 +44,14 @@ def added(path, *lines: str, behind=""):
     ("def f(t, p):", "    t.logger.log_metrics({}, 3, p, step_metric='train/step')"),
     ("def f(t, more):", "    t.logger.log_metrics({}, 'train', **more)"), ("class A:", "    x = B.__class__"),
     ("def f(t, p):", "    t.logger.log_metrics({}, 3, *p, 'train')"), ("thing.__class__ = Other",),
+    ("import sys", "place = sys.modules['nemo_rl.utils.' + 'logger']"), ("from sys import modules", "m = modules['x']"),
+    ("def f(m):", "    m.Logger = Fake"), ("def f(self):", "    self.log_metrics = quiet"),
+    ("def f(t):", "    tell = t.logger.log_metrics"), ("def f(t):", "    getattr(t.logger, 'log_' + 'metrics')(1)"),
+    ("def f(t):", "    getattr(t, 'log_metrics')(1)"), ("import operator", "operator.methodcaller('log')(t)"),
+    ("class Quiet:", "    def mute(self, x): setattr(self, x, None)", "Quiet.mute(t.logger, 'log_metrics')"),
+    ("def f(t):", "    t.logger.log_metrics({}, 1, 'train')", "    t.logger.backends[0] = mine"),
+    ("def f(t):", "    t.logger.log_metrics({}, 1, 'train')", "    other = t.logger"),
+    ("def f(t):", "    type(t).__init__ = g"), ("locals()['x'] = 1",), ("import pkgutil",), ("import pickle",),
     ("open(os.environ['AUTORESEARCH_RUN_FOLDER'])",), ("def f(t):", "    t.logger.log_metrics({}, 3, 'validation')"),
 ])  # fmt: skip
 def test_what_can_make_all_sources_agree_is_told(lines):
@@ -61,6 +69,9 @@ def test_what_can_make_all_sources_agree_is_told(lines):
     ("def f(t, m, n):", "    t.logger.log_metrics(m, n + 1, prefix='train')", "    m['kl'] = 0.1"),
     ("def f(t, m, n):", "    t.logger.log_metrics(m, n, prefix='timing/train', step_finished=True)"),
     ("def f(t, rows, n):", "    t.logger.log_lines(rows, f'train_data_step{n}.jsonl')", "    rows['x'] = 1"),
+    ("class A:", "    def __init__(self, logger):", "        self.logger = logger", "        self.logger.log_metrics({}, 1, 'train')"),
+    ("import torch", "kind = getattr(torch, name)"), ("def f(c): return getattr(c, 'kl', 0.0)",),
+    ("class A:", "    def f(self): self.g(1)", "    def g(self, x): return A.f(self)"),
     ("class Worker:", "    def __repr__(self): return self.__class__.__qualname__"),
 ])  # fmt: skip
 def test_training_code_is_not(lines):
@@ -71,6 +82,9 @@ def test_training_code_is_not(lines):
 def test_what_is_handed_to_the_logger_counts_only_on_its_way_there():
     """A changed figure of the validation is told, one of training is not, nor what the file did before."""
     assert "changes metrics, which is told" in added(GRPO, "    metrics['x'] = 1", behind="answers.lengths.mean())}")
+    assert "hands on metrics" in added(GRPO, "    other = metrics", behind="answers.lengths.mean())}")
+    assert "hands on metrics" in added(GRPO, "    better(metrics)", behind="answers.lengths.mean())}")
+    assert not added(GRPO, "    print(len(metrics), metrics['a'])", behind="answers.lengths.mean())}")
     assert not added(GRPO, "        metrics['kl'] = 0.1", behind="loss_fn, lr)")
     assert not added(GRPO, "            grouped = grouped * 0.5", behind="grouped = rewards.reshape")
 

@@ -14,24 +14,28 @@ from functools import cached_property
 from autoresearch.guards.shadows import SearchedTree
 
 _SINK = re.compile(r"^_*(?:log|report|record|write|add|print)_|metric|scalar")
-_FUNCTION = re.compile(r"^\s*(?:async )?def (\w+)\(", re.MULTILINE)
+_DEFINED = re.compile(r"^\s*(?:async )?(?:def|class) (\w+)[(:]", re.MULTILINE)
 _REACHING = frozenset({
     "__import__", "import_module", "__builtins__", "exec", "globals", "settrace", "setprofile", "_getframe",
     "_current_frames", "get_objects", "get_referrers", "dup2", "execv", "execve", "execvp", "execl", "execlp", "fork",
     "forkpty", "__code__", "__defaults__", "__kwdefaults__", "__globals__", "__closure__", "__dict__",
+    "methodcaller", "attrgetter", "resolve_name", "get_object", "get_class", "get_method", "locate", "MethodType",
+    "FunctionType", "CodeType", "__getattribute__",
     "__wrapped__", "__class__", "__bases__", "__subclasses__", "__loader__", "__spec__", "meta_path", "path_hooks",
 })  # fmt: skip
 """Names by which code changes other code."""
 _MEANS = frozenset({
+    "pkgutil", "runpy", "pydoc", "marshal", "zipimport", "codeop", "cffi", "pickle", "dill", "cloudpickle",
     "importlib", "imp", "builtins", "ctypes", "inspect", "unittest", "mock", "wrapt", "atexit", "tensorboard",
     "tensorboardX", "SummaryWriter", "wandb", "mlflow", "trackio", "swanlab",
 })  # fmt: skip
 """Modules to the same end, and those that write what a source of the metric is read from."""
-_BARE = frozenset({"eval", "compile", "vars", "open_code"})
+_BARE = frozenset({"eval", "compile", "vars", "locals", "open_code"})
 """Of the same kind, but only as names: `model.eval()` and `torch.compile` are no such."""
 _FILES = re.compile(r"AUTORESEARCH_|tfevents")
 _ASKING = frozenset({"isinstance", "issubclass"})
 _MUTATING = frozenset({"update", "setdefault", "pop", "append", "extend", "insert", "__setitem__"})
+_ONLY_READING = frozenset({"len", "print", "str", "repr", "float", "int", "bool", "dict", "list", "sorted", "sum"})
 _SETTERS = frozenset({"setattr", "delattr", "__setattr__", "__delattr__", "__setitem__"})
 _F_STRING = re.compile(r"""(?i)\b(?:f|rf|fr)(["']).*\1""")
 _NAMES = frozenset({"__name__", "__qualname__", "__module__"})
@@ -45,7 +49,7 @@ class Yardsticks:
 
     Attributes:
         modules: Dotted names under which protected modules are imported.
-        functions: What they define, and functions elsewhere that validate.
+        functions: What they define, classes too, and functions elsewhere that validate.
         own: Top-level names that the repository itself can be imported by.
         metric: Tag of the metric.
     """
@@ -58,7 +62,7 @@ class Yardsticks:
     @cached_property
     def sinks(self) -> frozenset[str]:
         """Those of the functions that are told a number."""
-        return frozenset(name for name in self.functions if _SINK.search(name))
+        return frozenset(name for name in self.functions if _SINK.search(name) and not name[0].isupper())
 
     @cached_property
     def tags(self) -> frozenset[str]:
@@ -103,7 +107,7 @@ def _named(files: Iterable[str], roots: Collection[str]) -> Iterator[str]:
 
 
 def _defined(sources: Iterable[str]) -> frozenset[str]:
-    return frozenset(name for text in sources for name in _FUNCTION.findall(text) if not name.startswith("__"))
+    return frozenset(name for text in sources for name in _DEFINED.findall(text) if not name.startswith("__"))
 
 
 def grips(path: str, old: str, new: str, yardsticks: Yardsticks) -> tuple[str, ...]:
@@ -160,9 +164,18 @@ class _Source:
     yardsticks: Yardsticks
     bound: dict[str, str] = field(default_factory=dict)
     told: dict[str, set[str]] = field(default_factory=dict)
+    methods: set[tuple[str, str]] = field(default_factory=set)
+    speakers: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for node in ast.walk(self.tree):
+            if isinstance(node, ast.ClassDef):
+                plain = (one for one in node.body if isinstance(one, ast.FunctionDef) and not one.decorator_list)
+                self.methods |= {(node.name, one.name) for one in plain}
+            elif isinstance(node, ast.Call) and _last(node.func) in self.yardsticks.sinks:
+                self.speakers |= (
+                    {_last(node.func.value)} - {"", "self"} if isinstance(node.func, ast.Attribute) else set()
+                )
             if isinstance(node, ast.Import):
                 for name in node.names:
                     top = name.name.partition(".")[0]
@@ -198,8 +211,14 @@ class _Source:
         for node in nodes:
             if id(node) not in named:
                 yield from self._of_node(node, used=id(node) in called | inner)
-        for name in sorted(self._changed(piece) & self.told.get(scope, set())):
+        told = self.told.get(scope, set())
+        for name in sorted(self._changed(piece) & told):
             yield f"changes {name}, which is told to what measures"
+        for name in sorted(_handed_on(piece, self.yardsticks.sinks) & told):
+            yield f"hands on {name}, which is told to what measures"
+        if isinstance(piece, ast.Assign) and (speaker := _last(piece.value)) in self.speakers:
+            renamed = any(isinstance(one, ast.Name) and one.id != speaker for one in piece.targets)
+            yield from [f"hands on {speaker}, which tells what measures"] * renamed
 
     def _imported(self, piece: ast.Import | ast.ImportFrom) -> Iterator[str]:
         words = {part for name in piece.names for part in name.name.split(".")}
@@ -220,14 +239,22 @@ class _Source:
         if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             yield from self._stored(node)
         if isinstance(node, ast.Call) and (name := _last(node.func)):
+            if name == "getattr" and self._made_up(node):
+                yield "gets something by a name that is made up"
+            if isinstance(node.func, ast.Attribute) and (_last(node.func.value), name) in self.methods:
+                yield from (f"calls {name} with another self" for one in node.args[:1] if _last(one) != "self")
             if name in _SETTERS and not (node.args and _root(node.args[0]) == "self"):
                 yield f"sets by {name}"
             if name in self.yardsticks.sinks and not self._about_training(node):
                 yield f"tells {name}"
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and not used:
             dotted = self._dotted(node)
+            if isinstance(node, ast.Attribute) and node.attr in self.yardsticks.sinks:
+                yield f"passes on {node.attr}"
             if self.yardsticks.inside(dotted) and not dotted.rpartition(".")[2].isupper():
                 yield f"passes on {dotted}"
+        if isinstance(node, ast.Name | ast.Attribute) and self._dotted(node) == "sys.modules":
+            yield "uses sys.modules"
         if isinstance(node, ast.Dict | ast.Call | ast.Subscript):
             yield from (f"writes {tag!r}" for tag in sorted(self.yardsticks.tags & _keys(node)))
 
@@ -236,11 +263,26 @@ class _Source:
         whole = f"{dotted}.{node.attr}" if isinstance(node, ast.Attribute) else dotted
         if self.yardsticks.inside(whole) or whole.startswith(_STREAMS):
             yield f"sets {whole}"
-        elif isinstance(node, ast.Attribute) and _last(node.value) not in {"self", "cls"}:
-            if node.attr in self.yardsticks.functions:
+        elif speaker := next((one for one in _chain(node.value) if one in self.speakers), ""):
+            yield f"changes {speaker}, which tells what measures"
+        elif isinstance(node, ast.Attribute) and _last(node.value) in {"self", "cls"}:
+            if node.attr in self.yardsticks.sinks:
+                yield f"sets {node.attr}, which what measures defines"
+        elif isinstance(node, ast.Attribute):
+            if node.attr.startswith("__") and node.attr.endswith("__"):
+                yield f"sets {node.attr}"
+            elif node.attr in self.yardsticks.functions:
                 yield f"sets {node.attr}, which what measures defines"
             elif dotted.partition(".")[0] in self.yardsticks.own:
                 yield f"sets {whole}"
+
+    def _made_up(self, call: ast.Call) -> bool:
+        """Whether something is asked for an attribute that nobody reads in the code, or for one that is told."""
+        name = call.args[1] if len(call.args) > 1 else None
+        if isinstance(name, ast.Constant):
+            return name.value in self.yardsticks.sinks
+        origin = self.bound.get(_root(call.args[0]) if call.args else "", "")
+        return not origin or origin.partition(".")[0] in self.yardsticks.own
 
     def _dotted(self, node: ast.AST) -> str:
         """What a chain of names stands for by the imports of the file; empty for what is no import."""
@@ -261,10 +303,9 @@ class _Source:
 
     def _handed_over(self, piece: ast.AST) -> Iterator[str]:
         """Variables whose content is told to what measures; what says that it belongs to training is left out."""
-        for node in ast.walk(piece):
-            told = isinstance(node, ast.Call) and _last(node.func) in self.yardsticks.sinks and node.args
-            if isinstance(node, ast.Call) and told and not self._about_training(node):
-                yield from (one.id for one in ast.walk(node.args[0]) if isinstance(one, ast.Name))
+        for call in (one for one in ast.walk(piece) if isinstance(one, ast.Call) and one.args):
+            if _last(call.func) in self.yardsticks.sinks - {"log_hyperparams"} and not self._about_training(call):
+                yield from (one.id for one in ast.walk(call.args[0]) if isinstance(one, ast.Name))
 
     def _about_training(self, call: ast.Call) -> bool:
         """Whether a call says in words of its own that it tells of training: each word does, beside them is a step."""
@@ -310,6 +351,29 @@ def _pieces(body: Iterable[ast.stmt], scope: str) -> Iterator[_Piece]:
 
 def _last(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _chain(node: ast.AST) -> Iterator[str]:
+    """The names that something is reached by, the last one first."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        yield _last(node)
+        node = node.value
+    yield _last(node)
+
+
+def _handed_on(piece: ast.AST, sinks: frozenset[str]) -> set[str]:
+    """Variables that a statement gives another name, or to somebody who may change what they hold."""
+    found: set[str] = set()
+    for node in ast.walk(piece):
+        given: list[ast.AST] = []
+        if isinstance(node, ast.Assign | ast.NamedExpr):
+            given = [node.value]
+        elif isinstance(node, ast.Tuple | ast.List) and isinstance(node.ctx, ast.Load):
+            given = [*node.elts]
+        elif isinstance(node, ast.Call) and _last(node.func) not in sinks | _ASKING | _ONLY_READING:
+            given = [*node.args, *(one.value for one in node.keywords if one.arg)]
+        found |= {one.id for one in given if isinstance(one, ast.Name)}
+    return found
 
 
 def _is_switch(node: ast.AST) -> bool:
