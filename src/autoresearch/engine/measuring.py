@@ -21,6 +21,7 @@ from autoresearch.experiment.history import History
 from autoresearch.git import contents, worktree
 from autoresearch.guards.reach import held_in
 from autoresearch.machine import disk, fault_points
+from autoresearch.ports.launcher import Rehearsal
 from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import WORK, Linker, Narrator
 from autoresearch.records import volume
@@ -158,8 +159,9 @@ def _record(ctx: Context, run: Run, found: Measurement) -> None:
         disk.delete(Path(run.planned.folder) / OWN_CACHES)
     volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
     if idle:
-        # Nothing that was confined, and of which nothing is left, gets to these files any more.
-        over = ctx.launcher.here and status.uncontained is None and not ended.leftovers
+        # What was confined, and of which nothing is left, does not get to these files any more.
+        confined = isinstance(ctx.launcher, Rehearsal) or status.uncontained == ""
+        over = ctx.launcher.here and confined and not ended.leftovers
         (worktree.put_by if over else worktree.remove)(ctx.paths.root, tree_path(ctx, arm))
 
 
