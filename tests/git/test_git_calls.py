@@ -116,3 +116,27 @@ def test_a_worktree_that_is_used_again_is_one_command_of_gits(repo, asked):
     asked()
     tree_of(repo, 2)
     assert [word for word in asked() if word != "rev-parse"] == ["read-tree"]
+
+
+def test_words_of_a_file_and_the_branch_of_a_worktree_are_read_where_they_lie(repo, asked, run_git):
+    """Which words stand in files, as `git grep` says it, links and what is no text left out, needs no search of git's."""
+    (repo / "train.py").write_bytes(
+        b"import helper\nopen('data/a-b.csv')  # \xc3\xa9t\xc3\xa9 sys.path x=1.5e-3\r\n-flag _own\n"
+    )
+    (repo / "no text").write_bytes(b"\0words")
+    (repo / "link").symlink_to("train.py")
+    run_git(repo, "add", "-A")
+    run_git(repo, "commit", "-q", "-m", "words")
+    base = refs.head_commit(repo)
+    found = run_git(repo, "grep", "-hoE", "[A-Za-z0-9_][A-Za-z0-9_./-]*", base, "--", "train.py", "link")
+    tree = tree_of(repo, 1)
+    with companion.resident(repo, refs.common_dir(repo)):
+        committed(tree, "other\n")
+        asked()
+        words = diffs.named_in(repo, base, ["train.py", "link", "no text", "gone"])
+        assert refs.current_branch(tree) == "autoresearch/c/1"
+        assert set(asked()) <= {"cat-file"}
+    assert words == set(found.split())
+    run_git(tree, "checkout", "-q", "--detach")
+    assert refs.current_branch(tree) is None
+    assert refs.current_branch(repo) == "main"

@@ -1,6 +1,7 @@
 """What lies in commits and between them: changed files, patches, contents, archives, merges. No ref is moved."""
 
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from autoresearch.experiment.change import FileChange
 from autoresearch.git import arrival, companion, refs
 from autoresearch.git.call import EMAIL, FULL, NAME, call, is_hash, nul, private_index
 from autoresearch.git.commits import Identity, commit_tree
-from autoresearch.git.objects import SUBMODULE, SYMLINK, blobs, changed_paths, files_of
+from autoresearch.git.objects import SUBMODULE, SYMLINK, blobs, changed_paths, listing
 
 _DIFF = (
     "diff-tree",
@@ -176,13 +177,16 @@ def imported_names(repo: Path, commit: str) -> frozenset[str]:
 
 def named_in(repo: Path, commit: str, paths: Sequence[str]) -> frozenset[str]:
     """Words that files of a commit hold and that could name other files or modules: quoted paths, imports."""
-    files = files_of(repo, commit)
-    there = [path for path in paths if path in files]
-    if not there:
-        return frozenset()
-    pattern = r"[A-Za-z0-9_][A-Za-z0-9_./-]*"
-    found = call(repo, "grep", "-hoE", pattern, commit, "--", *there, codes=(0, 1)).stdout
-    return frozenset(found.decode("utf-8", "replace").split())
+    held = listing(repo, commit)
+    plain = [held[path][1] for path in dict.fromkeys(paths) if path in held and held[path][0].startswith(_PLAIN)]
+    texts = (text for text in blobs(repo, plain) if b"\0" not in text[:8000])
+    return frozenset(word.decode() for text in texts for word in _WORD.findall(text))
+
+
+_PLAIN = "100"
+"""How modes of files begin that are neither links nor submodules."""
+
+_WORD = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
 def patch(repo: Path, a: str, b: str) -> bytes:

@@ -138,8 +138,30 @@ def _known(repo: Path, rev: str) -> str:
 
 def current_branch(repo: Path) -> str | None:
     """The branch that is checked out, None when HEAD is detached."""
+    if (said := _told_by_head(repo)) is not None:
+        return said or None
     ref = ask(repo, "symbolic-ref", "--quiet", "HEAD")
     return ref and ref.removeprefix(HEADS)
+
+
+def _told_by_head(repo: Path) -> str | None:
+    """What the file HEAD of a linked worktree says, from gitrepository-layout(5): a branch, empty for none.
+
+    None where that file does not tell, and git is asked.
+    """
+    seal = _seal(repo)
+    leads = seal[-1] if seal else b""
+    if not isinstance(leads, bytes) or not leads.startswith(b"gitdir: "):
+        return None
+    try:
+        said = (repo / os.fsdecode(leads.removeprefix(b"gitdir: ").removesuffix(b"\n")) / "HEAD").read_text("utf-8")
+    except (OSError, ValueError):
+        return None
+    said = said.removesuffix("\n")
+    if is_hash(said):
+        return ""
+    branch = said.removeprefix(f"ref: {HEADS}")
+    return branch if branch not in {said, ".invalid"} else None
 
 
 def changes(repo: Path) -> Changes:
