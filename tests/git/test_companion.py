@@ -52,6 +52,15 @@ def test_it_says_of_a_commit_what_git_says(odd, kept, run_git):
         run_git(odd, "commit", "-qam", "later")
 
 
+def test_folders_lie_in_each_other_as_deep_as_you_like(odd, kept, run_git):
+    """An agent makes them as deep as a path may be long, which is deeper than Python calls."""
+    run_git(
+        odd, "update-index", "--add", "--cacheinfo", f"100644,{run_git(odd, 'rev-parse', 'HEAD:a b')},{'d/' * 1500}file"
+    )
+    run_git(odd, "commit", "-q", "-m", "deep")
+    assert f"{'d/' * 1500}file" in objects.files_of(odd, refs.head_commit(odd))
+
+
 def test_it_sees_what_others_write_meanwhile(odd, kept, run_git):
     """Refs are looked up with each question, packed ones too, and a new object is found; what is not there is None."""
     (before,) = objects.objects_at(odd, ["refs/heads/main"])

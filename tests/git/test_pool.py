@@ -148,6 +148,34 @@ def test_whatever_was_done_in_it_none_of_it_is_left(repo, two, run_git, tmp_path
     assert sorted(path.name for path in outside.rglob("*")) == kept
 
 
+def closed(tree):
+    """Within the second in which it was checked out, which is all that most gits look at."""
+    for name in ("eval.py", "pkg/a.py"):
+        (tree / name).chmod(0o400)
+
+
+def opened(tree):
+    (tree / "pkg").chmod(0o2777)
+
+
+def emptied(tree):
+    (tree / "pkg/inner/b.py").unlink()
+
+
+@pytest.mark.parametrize("done", [closed, opened, emptied])
+def test_nothing_of_who_may_do_what_is_left_nor_a_folder_that_the_commit_has_not(repo, two, run_git, done):
+    """Names and modes are those of a worktree that was made: git keeps none of these, and would not put them back."""
+    run_git(repo, "rm", "-q", "-r", "pkg/inner")
+    run_git(repo, "commit", "-q", "-m", "without")
+    tree = worktree.add(repo, place(repo, "1"), two[0])
+    done(tree)
+    worktree.put_by(repo, tree)
+    used = worktree.add(repo, place(repo, "2"), refs.head_commit(repo))
+    new = worktree.add(repo, place(repo, "3"), refs.head_commit(repo))
+    told = [{path.relative_to(one): path.lstat().st_mode for path in one.rglob("*")} for one in (used, new)]
+    assert told[0] == told[1]
+
+
 def test_where_files_are_written_otherwise_they_are_written(repo, two, run_git):
     """Other attributes make other bytes of the same content, so nothing is used again between them."""
     before, _ = two

@@ -133,7 +133,7 @@ class Companion:
                 self._trees.clear()
             self._trees[found[0].digest] = _entries(found[0])
             try:
-                return {os.fsdecode(path): (mode, digest) for path, mode, digest in self._walk(found[0].digest, b"")}
+                return {os.fsdecode(path): (mode, digest) for path, mode, digest in self._walk(found[0].digest)}
             except LookupError:
                 return None
 
@@ -142,17 +142,21 @@ class Companion:
         for one in self._residents.values():
             one.close()
 
-    def _walk(self, tree: str, above: bytes) -> Iterator[tuple[bytes, str, str]]:
-        if tree not in self._trees:
-            held = (self.ask([tree]) or [None])[0]
-            if held is None:
-                raise LookupError(tree)
-            self._trees[tree] = _entries(held)
-        for name, mode, digest in self._trees[tree]:
-            if mode == _TREE:
-                yield from self._walk(digest, above + name + b"/")
-            else:
-                yield above + name, mode, digest
+    def _walk(self, tree: str) -> Iterator[tuple[bytes, str, str]]:
+        """Path, mode and digest of whatever lies in a folder and below, however deep."""
+        ahead = [(b"", _TREE, tree)]
+        while ahead:
+            path, mode, digest = ahead.pop()
+            if mode != _TREE:
+                yield path, mode, digest
+                continue
+            if digest not in self._trees:
+                held = (self.ask([digest]) or [None])[0]
+                if held is None:
+                    raise LookupError(digest)
+                self._trees[digest] = _entries(held)
+            above = path and path + b"/"
+            ahead += [(above + name, mode, digest) for name, mode, digest in reversed(self._trees[digest])]
 
 
 def _hear_object(told: IO[bytes], *, read: bool) -> Held | tuple[()]:

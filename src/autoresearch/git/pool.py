@@ -3,7 +3,8 @@
 What makes one fit for that is an index of ours, taken when its files were checked out and kept in memory, where no run
 gets to it: size, inode, times of each file. No program can set the time of change, so a file that git finds as that
 index says holds what was checked out; any other is written again. What is not the commit's is deleted before a worktree
-is put by, and one that cannot be cleared so is not used again.
+is put by, and so is what changed after the index was written: most gits compare whole seconds, and see of permissions
+only whether a file is a program. A worktree that cannot be cleared so is not used again.
 """
 
 import os
@@ -24,11 +25,12 @@ _RULES = ".gitattributes"
 
 
 class CheckedOut(NamedTuple):
-    """An index as it was when its files were checked out: content, its own time in nanoseconds, their commit."""
+    """An index as it was when its files were checked out: content, own time in nanoseconds, commit, folders' mode."""
 
     content: bytes
     at_ns: int
     commit: str
+    mode: int
 
 
 class SpareTree(NamedTuple):
@@ -46,7 +48,7 @@ _number = count()
 
 def remember(tree: Path, index: Path, commit: str) -> None:
     """Keep the index of a worktree that was checked out just now, before anybody works in it."""
-    _taken[tree] = CheckedOut(index.read_bytes(), index.stat().st_mtime_ns, commit)
+    _taken[tree] = CheckedOut(index.read_bytes(), index.stat().st_mtime_ns, commit, tree.stat().st_mode)
 
 
 def forget(tree: Path) -> CheckedOut | None:
@@ -74,7 +76,7 @@ def put_by(tree: Path, taken: CheckedOut, files: Mapping[str, tuple[str, str]], 
     if len(spares) >= _MOST or any(mode == SUBMODULE for mode, _ in files.values()):
         return False
     try:
-        _clear(tree, files)
+        _clear(tree, taken, files)
         aside = tree.with_name(f".spare-{os.getpid()}-{next(_number)}{end}")
         tree.rename(aside)
     except OSError:
@@ -100,24 +102,30 @@ def _rules(files: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return {path: held for path, held in files.items() if path.rpartition("/")[2] == _RULES}
 
 
-def _clear(tree: Path, files: Mapping[str, tuple[str, str]]) -> None:
-    """Delete what the commit has not, and what it has but in another kind, or under a second name.
+def _clear(tree: Path, taken: CheckedOut, files: Mapping[str, tuple[str, str]]) -> None:
+    """Delete what the commit has not, what changed after it was checked out, and what has a second name.
 
     Raises:
-        OSError: Something cannot be looked at or deleted.
+        OSError: Something cannot be looked at or deleted, or who may do what in a folder is not as it was.
     """
     folders = {str(folder) for path in files for folder in PurePosixPath(path).parents}
     ahead = [tree]
-    while ahead:
-        place = ahead.pop()
+    for place in ahead:
+        if place.lstat().st_mode != taken.mode:
+            raise PermissionError(str(place))
         above = "" if place == tree else f"{place.relative_to(tree)}/"
         with os.scandir(place) as entries:
             found = list(entries)
         for entry in found:
             path, state = f"{above}{entry.name}", entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(state.st_mode) and path in folders:
-                if state.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-                    raise PermissionError(entry.path)
                 ahead.append(Path(entry.path))
-            elif path not in files or stat.S_ISDIR(state.st_mode) or state.st_nlink > 1:
+            elif path not in files or stat.S_ISDIR(state.st_mode) or _is_changed(state, taken):
                 disk.delete(Path(entry.path))
+    for place in reversed(ahead[1:]):
+        if not any(place.iterdir()):
+            place.rmdir()  # git takes a folder away with the last of its files, not one that lost them before
+
+
+def _is_changed(state: os.stat_result, taken: CheckedOut) -> bool:
+    return state.st_nlink > 1 or state.st_ctime_ns > taken.at_ns
