@@ -79,6 +79,53 @@ def test_training_code_is_not(lines):
     assert not added(POLICY, *lines)
 
 
+REACHING = [
+    "__import__",
+    "import_module",
+    "__builtins__",
+    "exec",
+    "globals",
+    "settrace",
+    "setprofile",
+    "_getframe",
+    "_current_frames",
+    "get_objects",
+    "get_referrers",
+    "dup2",
+    "execv",
+    "execve",
+    "execvp",
+    "execl",
+    "execlp",
+    "fork",
+    "forkpty",
+    "__code__",
+    "__defaults__",
+    "__kwdefaults__",
+    "__globals__",
+    "__closure__",
+    "__dict__",
+    "__wrapped__",
+    "__class__",
+    "__bases__",
+    "__subclasses__",
+    "__loader__",
+    "__spec__",
+    "meta_path",
+    "path_hooks",
+]
+MEANS = "importlib imp builtins ctypes inspect unittest mock wrapt atexit tensorboard tensorboardX wandb mlflow trackio swanlab"
+
+
+@pytest.mark.parametrize("line", [
+    *(f"thing.{name} = 1" for name in REACHING), *(f"import {name}" for name in MEANS.split()),
+    *(f"{name}(thing)" for name in ("eval", "compile", "vars", "open_code")),
+])  # fmt: skip
+def test_each_name_by_which_code_changes_other_code_is_told(line):
+    """Of the language, of its libraries, and of the packages that write what a source of the metric reads."""
+    assert added(POLICY, line).startswith(POLICY)
+
+
 def test_what_is_handed_to_the_logger_counts_only_on_its_way_there():
     """A changed figure of the validation is told, one of training is not, nor what the file did before."""
     assert "changes metrics, which is told" in added(GRPO, "    metrics['x'] = 1", behind="answers.lengths.mean())}")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.guards.search_path import follow, installed_twins, leads_to, loaded_elsewhere
+from autoresearch.guards.search_path import follow, importable, installed_twins, leads_to, loaded_elsewhere
 from autoresearch.guards.shadows import SearchedTree
 from autoresearch.ports.target import RunRequest
 from autoresearch.targets.command import CommandTarget
@@ -86,6 +86,63 @@ def test_what_starts_a_python_is_followed_to_it(places, command):
     judged = "judge" in done.stdout
     assert judged is ("-I" not in words and "-E" not in words)
     assert [str(place) for place in found.values()] == (done.stdout.split() if judged else [])
+
+
+@pytest.mark.parametrize("words", [
+    *(f"{shell} -c '{{python}} train.py'" for shell in ("sh", "bash", "dash", "zsh")),
+    *(f"{around} {{python}} train.py" for around in ("nohup", "time", "exec", "command")),
+    *(f"{{starters}}/{starter} train.py" for starter in ("torchrun", "accelerate", "deepspeed")),
+    *(f"bash -c '{line}\n{{python}} train.py'" for line in (
+        "set -e", "echo {{python}} no.py", "mkdir out", "ulimit -c 0", "export A=1", "cd -P .", "source a b", ". a b", "exit 0",
+        "wait", "rm -f x", "date")),
+])  # fmt: skip
+def test_every_shell_and_every_word_around_a_command_is_known(places, words):
+    """What starts one, or stands beside it and loads nothing, hides it from nobody."""
+    tree, _, python = places
+    for name in ("torchrun", "accelerate", "deepspeed"):
+        (python.parent / name).write_text("#!/bin/sh\n")
+        (python.parent / name).chmod(0o755)
+    found = follow(tree, shlex.split(words.format(python=python, starters=python.parent)), {"PATH": os.environ["PATH"]})
+    assert not isinstance(found, str), found
+    assert (found.program, found.file) == (str(python), "train.py")
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["of the repository", "of the command"])
+def test_what_can_be_imported_is_told_by_what_lies_in_an_environment(places, tmp_path, named):
+    """Packages, modules and compiled ones; words about packages, and files of other kinds, are none."""
+    tree, checkout, python = places
+    if not named:
+        (checkout / ".venv").symlink_to(tmp_path / "env")
+    (site,) = python.parents[1].glob("lib/python3*/site-packages")
+    for folder in ("aa_package", "bb-1.0.dist-info", "cc.egg-info"):
+        (site / folder).mkdir()
+    for file in ("dd_module.py", "ee_fast.cpython-311-x86_64-linux-gnu.so", "ff_words.txt", "gg.pth", "hh_win.pyd"):
+        (site / file).touch()
+    told = importable(checkout, [str(python), "train.py"] if named else ["make"])
+    assert {"aa_package", "dd_module", "ee_fast", "hh_win"} <= told
+    assert not told & {"bb-1", "bb", "cc", "ff_words", "gg", "bb-1.0.dist-info"}
+    assert not importable(tree) & {"aa_package", "dd_module"}
+
+
+def test_what_a_script_sets_is_in_its_environment(places):
+    """On a line of its own, by `export`, before a command; later lines go on from it."""
+    tree, _, python = places
+    script = f"A=1 B=2\nexport C=3 PYTHONPATH=src\nB=4\nD=5 {python} train.py"
+    found = follow(tree, ["bash", "-c", script], {"PATH": "/usr/bin", "E": "6"})
+    assert not isinstance(found, str), found
+    wanted = {"A": "1", "B": "4", "C": "3", "D": "5", "E": "6", "PYTHONPATH": "src", "PATH": "/usr/bin"}
+    assert dict(found.env) == wanted
+
+
+def test_an_environment_that_a_script_enters_is_the_one_that_is_looked_at(places):
+    """`source .../bin/activate` puts its programs first, and is what `--active` means."""
+    tree, _, python = places
+    entered = f"source {python.parent}/activate\n"
+    for command in ("python train.py", "uv run --active train.py"):
+        found = follow(tree, ["bash", "-c", entered + command], {"PATH": "/usr/bin"})
+        assert not isinstance(found, str), found
+        assert shutil.which(found.program, path=found.env["PATH"]) == str(python)
+        assert found.env["VIRTUAL_ENV"] == str(python.parents[1])
 
 
 def test_a_run_among_links_to_its_worktree_is_followed(places):

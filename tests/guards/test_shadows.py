@@ -140,6 +140,64 @@ def added(path, *lines: str):
     return f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -1 +1,{len(lines) + 1} @@\n kept\n{body}"
 
 
+LOADERS = (
+    *(f"PYTHON{name}" for name in ["PATH", "HOME", "STARTUP", "USERBASE", "PLATLIBDIR", "PYCACHEPREFIX", "EXECUTABLE", "BREAKPOINT", "CASEOK"]),
+    *["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "BASH_ENV", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        "export {}=x",
+        "{}: x",
+        '"{}": "x"',
+        "env['{}'] = x",
+        "setenv('{}', x)",
+        "putenv('{}', x)",
+        "e.setdefault('{}', x)",
+    ],
+)
+def test_each_variable_by_which_code_is_found_is_known_in_each_way_to_set_it(name, way):
+    """Shells, configuration files and Python set them in ways of their own."""
+    (told,) = redirects(added("job.py", way.format(name)), Scope())
+    assert told.startswith(f"job.py sets {name}, ")
+
+
+@pytest.mark.parametrize("name", ["__path__", "meta_path", "path_hooks", "path_importer_cache", "sys.modules"])
+@pytest.mark.parametrize("way", [" = x", " += x", "['a'] = x", *(f".{deed}(x)" for deed in (
+    "insert", "append", "extend", "update", "clear", "setdefault", "__setitem__"))])  # fmt: skip
+def test_each_place_where_python_looks_is_known_in_each_way_to_change_it(name, way):
+    """Whatever a list or a mapping offers."""
+    (told,) = redirects(added("net.py", f"{name}{way}"), Scope())
+    assert told.startswith(f"net.py sets {name}, ")
+
+
+@pytest.mark.parametrize("name", ["__path__", "meta_path", "path_hooks"])
+def test_a_place_where_python_looks_is_known_by_its_name_as_text(name):
+    """`setattr` takes one."""
+    (told,) = redirects(added("net.py", f"setattr(thing, '{name}', x)"), Scope())
+    assert told.startswith(f"net.py sets {name}, ")
+
+
+@pytest.mark.parametrize("path", ["jobs/queue.py", "platform.py", "jobs/json/__init__.py"])
+def test_what_was_there_before_the_idea_may_bear_a_name_of_python(path):
+    """It was loaded so for the baseline too, by whichever folder is searched."""
+    tree = SearchedTree(files=FILES | {path}, scripts=("jobs/train.py",), outside=lambda: {"numpy"})
+    assert shadows([FileChange(path=path, added=1, link_target="")], Scope(protect=PROTECTED), tree) == ()
+    assert found(path)
+
+
+def test_each_hunk_of_a_file_is_read_by_its_own_counts():
+    """Also one that begins where another ended, and one of a single line."""
+    hunks = "@@ -1,2 +1,2 @@\n a\n-b\n+c\n@@ -9,2 +9,3 @@\n x\n+export PYTHONPATH=lib\n y\n@@ -20 +21,2 @@\n z\n+LD_AUDIT=x\n"
+    found = redirects(f"diff --git a/env.sh b/env.sh\n--- a/env.sh\n+++ b/env.sh\n{hunks}", Scope())
+    assert "PYTHONPATH" in " ".join(found)
+    only_last = hunks.replace("PYTHONPATH", "PLACE")
+    assert "LD_AUDIT" in " ".join(redirects(f"--- a/env.sh\n+++ b/env.sh\n{only_last}", Scope()))
+
+
 @pytest.mark.parametrize(("path", "line", "name"), [
     ("env.sh", "export PYTHONPATH=lib.zip", "PYTHONPATH"), ("env.sh", "export PATH=$PWD/tools:$PATH", "PATH"),
     ("job.yaml", "  LD_PRELOAD: ./x.so", "LD_PRELOAD"), ("conf.json", '"PYTHONHOME": "py"', "PYTHONHOME"),
