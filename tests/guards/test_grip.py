@@ -120,10 +120,23 @@ MEANS = "importlib imp builtins ctypes inspect unittest mock wrapt atexit tensor
 @pytest.mark.parametrize("line", [
     *(f"thing.{name} = 1" for name in REACHING), *(f"import {name}" for name in MEANS.split()),
     *(f"{name}(thing)" for name in ("eval", "compile", "vars", "open_code")),
+    *(f"{name}(thing, 'a' + 'b', f)" for name in ("setattr", "delattr", "__setattr__", "__delattr__", "__setitem__")),
+    *(f"import sys\nsys.{name} = thing" for name in ("stdout", "stderr", "modules", "path")), "open('events.out.tfevents.1')",
 ])  # fmt: skip
 def test_each_name_by_which_code_changes_other_code_is_told(line):
     """Of the language, of its libraries, and of the packages that write what a source of the metric reads."""
     assert added(POLICY, line).startswith(POLICY)
+
+
+@pytest.mark.parametrize(("name", "is_one"), [
+    *((name, True) for name in ("log_x", "_report_x", "record_x", "write_x", "add_x", "print_x", "put_metric", "scalars")),
+    *((name, False) for name in ("blog_x", "logs", "adds", "rewrite_x", "train_x")),
+])  # fmt: skip
+def test_what_tells_a_metric_is_known_by_its_name(name, is_one):
+    """Functions of what measures; called by code of training, it is looked at what they are given."""
+    files = {"nemo_rl/utils/sink.py": f"def {name}(a, b):\n    pass\n"}
+    known = yardsticks(SearchedTree(files=FILES | files.keys()), files, [], "validation/accuracy")
+    assert (f"tells {name}" in "; ".join(grips(POLICY, "", f"t.{name}(a, 1)\n", known))) is is_one
 
 
 def test_what_is_handed_to_the_logger_counts_only_on_its_way_there():

@@ -68,7 +68,8 @@ def test_names_of_python_and_of_installed_packages_are_taken(path):
 @pytest.mark.parametrize("path", [
     "sitecustomize.py", "jobs/usercustomize.py", "usercustomize/__init__.py", "x.pth", "conftest.py", "tests/conftest.py",
     ".env", "jobs/.env", ".envrc", "uv.lock", "poetry.lock", "pylock.gpu.toml", "pytest.ini", "jobs/tox.ini", "uv.toml",
-    "plugin-1.0.dist-info/entry_points.txt", "src/lab.egg-info/PKG-INFO", "lab.egg",
+    "plugin-1.0.dist-info/entry_points.txt", "src/lab.egg-info/PKG-INFO", "lab.egg", ".pytest.ini", "pytest.toml", ".pytest.toml",
+    "lab.egg-link", ".env.local", "lib/pyvenv.cfg", "package-lock.json", "web/pnpm-lock.yaml",
 ])  # fmt: skip
 def test_what_is_loaded_around_the_evaluation_is_refused(path):
     """Unless the campaign names it as its subject."""
@@ -187,6 +188,27 @@ def test_what_was_there_before_the_idea_may_bear_a_name_of_python(path):
     tree = SearchedTree(files=FILES | {path}, scripts=("jobs/train.py",), outside=lambda: {"numpy"})
     assert shadows([FileChange(path=path, added=1, link_target="")], Scope(protect=PROTECTED), tree) == ()
     assert found(path)
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "setup.cfg", "setup.py"])
+@pytest.mark.parametrize("word", [
+    "tool.pytest", "tool:pytest", "entry-points", "entry_points", "addopts", "pythonpath", "python_files", "required_plugins", "testpaths",
+])  # fmt: skip
+def test_each_word_for_pytest_and_plugins_is_known_in_each_file_that_has_them(file, word):
+    """All of them are read before the code of a run."""
+    (told,) = redirects(added(file, f"[{word}]"), Scope())
+    assert told.startswith(f"{file} sets {word}, ")
+    assert not redirects(added("notes.txt", f"[{word}]"), Scope())
+
+
+@pytest.mark.parametrize("ending", [".sh", ".bash", ".zsh", ".env", ".envrc"])
+def test_where_programs_are_looked_for_is_set_in_files_for_shells(ending):
+    """`PATH` is a word of its own in other files, and in prose all of them are."""
+    (told,) = redirects(added(f"job{ending}", "PATH=x"), Scope())
+    assert " sets PATH, " in told
+    assert not redirects(added("job.cfg", "PATH=x"), Scope())
+    for prose in (".md", ".rst"):
+        assert not redirects(added(f"job{prose}", "PATH=x PYTHONPATH=x"), Scope())
 
 
 def test_each_hunk_of_a_file_is_read_by_its_own_counts():

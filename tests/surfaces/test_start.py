@@ -34,11 +34,10 @@ print("", *sorted(sys.modules), sep="\\nloaded ")
 
 
 @pytest.mark.parametrize("words", [("status",), ("show", "1"), ("list",), ("ledger",)])
-def test_whoever_only_looks_loads_no_engine(lab, words):
+def test_whoever_only_looks_loads_no_engine(finished, words):
     """Reading verbs wait for nothing that only those need who work; the ledger's rows need no journal either."""
-    lab.run()
     done = subprocess.run(
-        [sys.executable, "-c", SHOW, *words], capture_output=True, text=True, check=True, cwd=lab.root
+        [sys.executable, "-c", SHOW, *words], capture_output=True, text=True, check=True, cwd=finished.root
     )
     loaded = {line.removeprefix("loaded ") for line in done.stdout.splitlines() if line.startswith("loaded ")}
     rooms = tuple(f"autoresearch.{room}." for room in WORKING)
