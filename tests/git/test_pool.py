@@ -159,15 +159,20 @@ def opened(tree):
 
 
 def emptied(tree):
-    (tree / "pkg/inner/b.py").unlink()
+    shutil.rmtree(tree / "out" / "er")
 
 
 @pytest.mark.parametrize("done", [closed, opened, emptied])
 def test_nothing_of_who_may_do_what_is_left_nor_a_folder_that_the_commit_has_not(repo, two, run_git, done):
     """Names and modes are those of a worktree that was made: git keeps none of these, and would not put them back."""
-    run_git(repo, "rm", "-q", "-r", "pkg/inner")
+    (repo / "out" / "er").mkdir(parents=True)
+    (repo / "out/er/file").write_text("")
+    run_git(repo, "add", "-A")
+    run_git(repo, "commit", "-q", "-m", "with")
+    before = refs.head_commit(repo)
+    run_git(repo, "rm", "-q", "-r", "out")
     run_git(repo, "commit", "-q", "-m", "without")
-    tree = worktree.add(repo, place(repo, "1"), two[0])
+    tree = worktree.add(repo, place(repo, "1"), before)
     done(tree)
     worktree.put_by(repo, tree)
     used = worktree.add(repo, place(repo, "2"), refs.head_commit(repo))
