@@ -127,6 +127,21 @@ def test_a_planted_secret_is_out_of_reach_or_at_least_out_of_the_record(either, 
         assert either.SECRET not in (either.tree / "notes.txt").read_text(errors="replace")
 
 
+def test_no_half_of_a_secret_is_left_where_words_are_cut(bench, monkeypatch):
+    """A title and a line of what was learned are bounded: what is left of a secret there is nothing anybody knows again."""
+    monkeypatch.setenv("WANDB_API_KEY", bench.SECRET)
+    said = {
+        "title": "x" * 100 + bench.SECRET,
+        "rationale": "y" * 990 + bench.SECRET,
+        "learned": [{"kind": "helped", "text": "z" * 180 + bench.SECRET, "ideas": [1]}],
+    }
+    script = f"cat > \"$AUTORESEARCH_ANSWER\" <<'END'\n{json.dumps(said)}\nEND\necho y >> notes.txt"
+    hypothesis = bench.ask(script)
+    (bill,) = bench.made.bills()
+    for text in (hypothesis.title, hypothesis.rationale, bill.learned[0].text):
+        assert bench.SECRET[:6] not in text
+
+
 def test_instructions_planted_in_words_stay_one_line_of_data(bench):
     """A title with a heading, a fence and an escape sequence; trailers of its own in the rationale."""
     evil = {

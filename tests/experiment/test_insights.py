@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from autoresearch.experiment.attendance import Lesson, ResearcherAsked
 from autoresearch.experiment.briefing import brief_text
 from autoresearch.experiment.hypothesis import Brief, Tried
@@ -113,6 +115,19 @@ def test_an_agents_line_is_taken_where_the_interval_of_what_it_names_says_the_sa
     assert "- everything pays (no experiment): it names no experiment that was judged" in page
     assert [one.kind for one in found].count(REFUSED) == 6
     assert confirmed(insights(tried, 4, origin=ORIGIN, said=(said,))) == confirmed(insights(tried, 4, origin=ORIGIN))
+
+
+@pytest.mark.parametrize("told", [
+    "raises the score by 0.3", "a gain of 12", "twice: 2x", "2 \u00d7 better", "worth 0.05", "5 per cent", "5\uff05",
+    "adds .3", "ten-fold, 10-fold", "3 points", "gained up to 4", "+0.5", "By About 7",
+])  # fmt: skip
+def test_an_effect_of_an_agents_own_is_one_in_whatever_words(told):
+    """A wrong number would stand on the page beside the measured one; values of settings are none."""
+    tried = [idea(2, "wd=0.1", 0.03, status="keep")]
+    (line,) = call(("helped", f"decay {told}", (2,)), tried=tried).learned
+    assert "an effect of its own" in line.refused
+    fine = call(("helped", "decay of 0.1, lr=-1 and 2 more layers pay", (2,)), tried=tried)
+    assert fine.learned[0].refused == ""
 
 
 def test_an_agents_line_that_later_evidence_contradicts_is_struck():

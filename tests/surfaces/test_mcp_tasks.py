@@ -90,8 +90,9 @@ def test_a_client_that_knows_tasks_gets_a_handle_and_asks_how_it_stands(lab):
             assert Follower.identifier in client.server_capabilities.extensions
             ran = await client.call_tool("experiment_run", {"index": 2})
             assert (ran.structured_content["state"], ran.structured_content["runs"]) == ("measured", 1)
-            with pytest.raises(MCPError, match="there is no task 'night/9/1'"):
-                await ask(client.session, "tasks/get", "night/9/1")
+            for name in ("night/9/1", "night/2/99999999999999999999", "night/2/-99999999999999999", "night//", "2"):
+                with pytest.raises(MCPError, match=f"there is no task '{name}'"):
+                    await ask(client.session, "tasks/get", name)
         async with Client(stdio_client(server), extensions=[Follower(lab.gate)]) as client:
             now = await ask(client.session, "tasks/get", first.task_id)
             assert now.result["structuredContent"]["runs"] == 1

@@ -27,7 +27,11 @@ _MOST = 8
 _HALF = 1.6449
 """Standard errors on each side of a 90 % interval."""
 
-_OWN_EFFECT = re.compile(r"(?<![\w.=])[-+\u2212]\s?\.?\d|\d\s?%|\bpercent\b")
+_OWN_EFFECT = re.compile(
+    r"(?<![\w.=])[-+\u2212]\s?\.?\d|\d\s?[%\uff05]|\bper ?cent\b|\d\s?([x\u00d7](?!\w)|-?fold\b|times\b|points?\b)"
+    r"|\b((by|worth|gain(s|ed)?( of)?) (about |over |up to )?~?\.?\d|add(s|ed)? (about |over |up to )?~?\d*\.\d)",
+    re.IGNORECASE,
+)
 """A gain as an agent would state it; those on the page are measured."""
 
 

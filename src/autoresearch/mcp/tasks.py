@@ -26,6 +26,8 @@ from autoresearch.mcp.answers import progress_line
 
 _LONG = "experiment_run"
 _POLL_MS = 2000
+_DIGITS = 14
+"""Of milliseconds of Unix time, for some thousand years: a later one is no date."""
 _BEGINS_S = 60.0
 """As long the process that follows a run may take to say so in the records."""
 
@@ -56,6 +58,8 @@ class Handle:
     def read(cls, text: str) -> "Handle":
         """The handle of an id. Raises ValueError for anything else."""
         campaign, index, began_ms = text.split("/")
+        if not (index.isdecimal() and began_ms.isdecimal() and len(began_ms) <= _DIGITS):
+            raise ValueError(text[:60])
         return cls(campaign, int(index), int(began_ms))
 
     def task(self, status: str, now: float, message: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ NAME = ".autoresearch-answer.json"
 _MOST_BYTES = 64 * 1024
 _MOST_BLOCKS = 50
 _MOST_LINES = 8
+_SAID = ("title", "rationale", "no_idea", "learned")
 _KINDS = ("helped", "never", "unresolved")
 _FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
@@ -167,31 +169,46 @@ def _named(line: dict[str, Any]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(one[1]) for one in found if one))
 
 
-def take(file: Path) -> Answer | None:
-    """Read an answer's file and take it away; None when it is missing, no regular file, or not understood."""
+def take(file: Path, clean: Callable[[str], str] = str) -> Answer | None:
+    """Read an answer's file and take it away; None when it is missing, no regular file, or not understood.
+
+    Args:
+        file: Where it would be.
+        clean: Takes secrets out of what is said, before it is cut: half a secret is nothing that anybody knows again.
+    """
     text = b""
     with suppress(OSError), disk.opened(file) as source:
         text = source.read(_MOST_BYTES)
     with suppress(OSError):
         disk.delete(file) if file.is_dir() and not file.is_symlink() else file.unlink()
-    return parse(text.decode("utf-8", "replace"))
+    return parse(text.decode("utf-8", "replace"), clean)
 
 
-def last_in(text: str) -> Answer | None:
+def last_in(text: str, clean: Callable[[str], str] = str) -> Answer | None:
     """The last fenced block of a message that is an answer, or the whole message when it is one."""
     text = text[-_MOST_BYTES:]
     blocks = [found[2] for found in _FENCED.finditer(text)][-_MOST_BLOCKS:]
-    return next((answer for block in (*reversed(blocks), text) if (answer := parse(block))), None)
+    return next((answer for block in (*reversed(blocks), text) if (answer := parse(block, clean))), None)
 
 
-def parse(text: str) -> Answer | None:
+def parse(text: str, clean: Callable[[str], str] = str) -> Answer | None:
     """An answer from JSON or YAML; None when the text is neither, or says neither a title nor that there is none."""
     try:
         document = _load(text)
+        if isinstance(document, dict):
+            document |= {name: _cleaned(document[name], clean) for name in _SAID if name in document}
         answer = Answer.model_validate(document) if isinstance(document, dict) else None
     except (ValueError, ValidationError, RecursionError, yaml.YAMLError):
         return None
     return answer if answer and (answer.title or answer.no_idea) else None
+
+
+def _cleaned(said: Any, clean: Callable[[str], str]) -> Any:
+    if isinstance(said, dict):
+        return {key: _cleaned(value, clean) for key, value in said.items()}
+    if isinstance(said, list):
+        return [_cleaned(one, clean) for one in said]
+    return clean(said) if isinstance(said, str) else said
 
 
 def _load(text: str) -> Any:

@@ -29,6 +29,7 @@ from autoresearch.researchers.agent.adapters import REACH, Adapter, Call
 from autoresearch.researchers.agent.answer import Answer
 from autoresearch.researchers.agent.options import AgentOptions
 from autoresearch.researchers.agent.transcript import Said
+from autoresearch.secrets import environment
 
 _PLAIN = ("LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ")
 _GIT = {
@@ -294,8 +295,9 @@ class Caller:
     def _result(self, call: Call, place: Path, ending: CallEnd, at: float) -> Result:
         stdout, stderr = (_read(place / "watch" / name) for name in ("stdout.log", "stderr.log"))
         said = self.adapter.read(stdout, call)
-        in_file = [agent_answer.take(file) for file in (call.answer_file, call.tree / agent_answer.NAME)]
-        answer = next((found for found in in_file if found), None) or agent_answer.last_in(said.text)
+        clean = environment.of_repository(self.options.root).clean
+        in_file = [agent_answer.take(file, clean) for file in (call.answer_file, call.tree / agent_answer.NAME)]
+        answer = next((found for found in in_file if found), None) or agent_answer.last_in(said.text, clean)
         if said.cancelled or (self.adapter.converses and ending.word == "timed-out"):
             reason = f"still at work after {self.options.timeout:g} s"
             ending = replace(ending, word="timed-out", code=None, reason=reason)
