@@ -36,9 +36,8 @@ class FileStatus:
     """One file that differs between two commits.
 
     Attributes:
-        status: `A` added, `M` modified, `D` deleted, `R` renamed, `C` copied, `T` became another kind of file.
+        status: `A` added, `M` modified, `D` deleted, `T` became another kind of file.
         path: Where it is now; for a deleted file, where it was.
-        old_path: Where it was before a rename or copy, else None.
         mode: Git's file mode afterwards (`100644`, `100755`, `120000`, `160000`; `000000` when deleted).
         old_mode: The same before.
         added: Lines added, 0 for a binary file.
@@ -49,7 +48,6 @@ class FileStatus:
 
     status: str
     path: str
-    old_path: str | None = None
     mode: str = "100644"
     old_mode: str = "100644"
     added: int = 0
@@ -81,24 +79,9 @@ class MergeResult:
     conflicts: tuple[str, ...] = ()
 
 
-def changed_files(repo: Path, a: str, b: str, *, renames: bool = True) -> tuple[FileStatus, ...]:
-    """Every file that differs between two commits, in git's order.
-
-    Args:
-        repo: Any path in the repository.
-        a: The commit before.
-        b: The commit after.
-        renames: Whether a moved file is one change with two paths; else it is one deleted and one added.
-    """
-    if not renames:
-        return tuple(_told(repo, _whole_difference(repo, a, b)[0]))
-    known = _changed_files if is_hash(a) and is_hash(b) else _changed_files.__wrapped__
-    return known(repo, a, b)
-
-
-@lru_cache(maxsize=16)
-def _changed_files(repo: Path, a: str, b: str) -> tuple[FileStatus, ...]:
-    return tuple(_told(repo, call(repo, *_DIFF, "-M", "-z", "--raw", "--numstat", a, b).stdout))
+def changed_files(repo: Path, a: str, b: str) -> tuple[FileStatus, ...]:
+    """Every file that differs between two commits, in git's order; a moved file is one deleted and one added."""
+    return tuple(_told(repo, _whole_difference(repo, a, b)[0]))
 
 
 def _told(repo: Path, output: bytes) -> Iterator[FileStatus]:
@@ -108,12 +91,10 @@ def _told(repo: Path, output: bytes) -> Iterator[FileStatus]:
     for token in tokens:
         if token.startswith(":"):
             old_mode, mode, _, blob, status = token[1:].split(" ")
-            first = next(tokens)
-            path, old_path = (next(tokens), first) if status[0] in "RC" else (first, None)
-            raw.append(_Raw(status[0], path, old_path, mode, old_mode, blob))
+            raw.append(_Raw(status[0], next(tokens), mode, old_mode, blob))
         else:
             added, deleted, path = token.split("\t", 2)
-            counts[path or _renamed(tokens)] = (added, deleted)
+            counts[path] = (added, deleted)
     links = [entry.blob for entry in raw if entry.mode == SYMLINK]
     targets = dict(zip(links, blobs(repo, links), strict=True))
     return (_change(entry, counts.get(entry.path, ("0", "0")), targets) for entry in raw)
@@ -130,7 +111,7 @@ def file_changes(repo: Path, a: str, b: str) -> tuple[FileChange, ...]:
             link_target=change.link or "",
             submodule=change.is_submodule,
         )
-        for change in changed_files(repo, a, b, renames=False)
+        for change in changed_files(repo, a, b)
     )
 
 
@@ -139,16 +120,9 @@ class _Raw(NamedTuple):
 
     status: str
     path: str
-    old_path: str | None
     mode: str
     old_mode: str
     blob: str
-
-
-def _renamed(tokens: Iterator[str]) -> str:
-    """The new one of the two paths that follow the line counts of a rename."""
-    next(tokens)
-    return next(tokens)
 
 
 def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> FileStatus:
@@ -158,7 +132,6 @@ def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> 
     return FileStatus(
         status=entry.status,
         path=entry.path,
-        old_path=entry.old_path,
         mode=entry.mode,
         old_mode=entry.old_mode,
         added=added,
