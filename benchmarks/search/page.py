@@ -1,10 +1,13 @@
 """The benchmark's page and its plot, from its results alone."""
 
+import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from budgets_page import section
 
 from autoresearch.report.drawing import FAINT, GRID, INK, Dot, Drawing, Line, Shape, Text, svg
 
@@ -26,6 +29,7 @@ def write(results: Results) -> None:
         "repetitions": len(next(iter(tasks.values()))["repetitions"]),
         "runs": results["runs"],
         "seeds": len(next(iter(tasks.values()))["untouched"]),
+        "budgets": section(json.loads(Path(__file__).with_name("budgets.json").read_text())),
         "tasks": "\n".join(_task(name, task) for name, task in tasks.items()),
         "summaries": "\n".join(line for name, task in tasks.items() for line in (*_summary(name, task), "")),
         "every": "\n".join(line for name, task in tasks.items() for line in (*_every(name, task), "")),
