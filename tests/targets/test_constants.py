@@ -55,6 +55,20 @@ def test_plain_values_are_found_where_a_program_keeps_them(text, found):
     assert values(text) == found
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("json.dump(rows, file, indent=1)", "Path('a').write_text(json.dumps(rows, indent=1))", "time.sleep(secs=1)"),
+        *("frame.to_csv('a.csv', index=0)", "np.savetxt('a', x, newline=1)", "np.set_printoptions(precision=3)"),
+        *("print(x, flush=1)", "model.save_pretrained('a', shards=2)", "trainer.log_metrics('eval', m, width=3)"),
+        *("writer.writerow(row, width=3)", "dumps(rows, indent=2)", "torch.set_printoptions(precision=2)"),
+    ],
+)
+def test_a_call_that_only_writes_shows_or_waits_has_no_constants(call):
+    """Its indent is nothing to search over, and for its sake the script that measures would go unprotected."""
+    assert values(f"{call}\nmodel.fit(lr=0.1)\nmodel.train_top(p=0.5)\n") == {"fit.lr": 0.1, "train_top.p": 0.5}
+
+
 def test_fields_of_a_class_are_flags_only_where_a_parser_makes_them(tmp_path):
     """A plain dataclass takes no flags, so its fields are turned where they stand."""
     fields = "from dataclasses import dataclass\n@dataclass\nclass Args:\n    lr: float = 0.1\n"

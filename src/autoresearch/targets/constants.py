@@ -111,17 +111,28 @@ def _fields(kind: ast.ClassDef, body: Sequence[ast.stmt]) -> Iterator[tuple[str,
             yield f"{kind.name}.{name}", (literal, value)
 
 
-_SHOWING = frozenset({"plt", "ax", "axs", "axes", "fig", "sns", "parser", "click", "logging", "logger", "log"})
+_SHOWING = frozenset(
+    {
+        *("plt", "ax", "axs", "axes", "fig", "sns", "parser", "click", "logging", "logger", "log"),
+        *("json", "pickle", "yaml", "toml", "csv", "pprint", "time", "signal", "subprocess", "shutil", "os", "wandb"),
+    }
+)
 _DECLARING = frozenset({"add_argument", "option", "argument", "add_parser", "ArgumentParser"})
+_WRITING = re.compile(
+    r"(dump|save|write|print|log|plot|to)(s|_\w+)?|(write|save)\w+|pprint|imsave|sleep|set_printoptions"
+)
 
 
 def _called(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
-    """Numbers that a call is given whose result has no one name: `run.mate`, for `a, b = run(mate=0.5)`."""
+    """Numbers that a call is given whose result has no one name: `run.mate`, for `a, b = run(mate=0.5)`.
+
+    A call that writes, shows or waits trains nothing: `json.dump(rows, file, indent=1)`.
+    """
     call = statement.value if isinstance(statement, ast.Expr | ast.Assign) else None
     kept = isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
     if isinstance(call, ast.Call) and not kept:
         parts = ast.unparse(call.func).split(".")
-        if parts[0] not in _SHOWING and parts[-1] not in _DECLARING:
+        if parts[0] not in _SHOWING and parts[-1] not in _DECLARING and not _WRITING.fullmatch(parts[-1]):
             yield from ((f"{ast.unparse(call.func).rpartition('.')[2]}.{key}", inner) for key, inner in _entries(call))
 
 
