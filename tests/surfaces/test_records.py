@@ -107,6 +107,16 @@ def test_a_journal_that_lacks_only_what_git_has_no_copy_of_is_told_by_what_ledge
     assert finished.cli("ledger", "check").returncode == 0
 
 
+def test_a_copy_of_a_runs_folder_is_no_run_that_the_journal_lacks(finished):
+    """Somebody keeps the folder of an experiment or run beside it: nothing is doubted, refused or a bug."""
+    one = finished.folder / "baseline"
+    shutil.copytree(one, finished.folder / "baseline.kept")
+    for name in ("run-1-copy2", "run-1.3", "run-00001", "run-9"):
+        shutil.copytree(one / "run-1", one / name)
+    assert "lacks what came last" not in doubted(finished, "status")
+    assert finished.cli("steer", "go on").returncode == 0
+
+
 def cut(lab, before="experiment_judged") -> bytes:
     """The journal ends before the last event of a kind; what it was before that is returned."""
     whole = journal_of(lab).read_bytes()

@@ -141,12 +141,19 @@ def doubt(paths: CampaignPaths) -> str:
 def witnesses(paths: CampaignPaths) -> dict[str, str]:
     """What the newest rows of the ledger and the newest folders of runs name, by the word that the journal has for it.
 
-    An older journal lacks what came last, so nothing else is asked of a long campaign.
+    An older journal lacks what came last, so nothing else is asked of a long campaign. A run is called as it was when
+    it was sent, whatever its folder is called now: somebody may have copied that, to keep or to compare it.
     """
     prefix = re.escape(campaign_prefix(paths.name)).encode()
     rows = re.findall(rb"(?:^|\t)(%s/[\w.-]+)(?=\t)" % prefix, disk.read(paths.ledger), re.MULTILINE)[-_NEWEST:]
-    runs = {run_id(paths.name, *run): f"run {run[1]} of {run[0]}" for run in sorted(paths.submitted(_NEWEST))}
+    runs = {_sent_as(paths, *run): f"run {run[1]} of {run[0]}" for run in sorted(paths.submitted(_NEWEST))}
     return {**{branch.decode(): f"the row of {branch.decode()}" for branch in rows}, **runs}
+
+
+def _sent_as(paths: CampaignPaths, experiment: str, number: int) -> str:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(paths.environment(experiment, number).read_bytes())["run_id"])
+    return run_id(paths.name, experiment, number)
 
 
 _NEWEST = 64

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,14 +263,15 @@ class CampaignPaths(Layout):
     def submitted(self, most: int) -> "tuple[tuple[str, int], ...]":
         """Experiment and number of each run of the newest so many experiments whose request lies here.
 
-        A run made again lies deeper.
+        A run made again lies deeper, and what somebody put beside a run under a name like its own is none.
         """
         folders: dict[str, float] = {}
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             folders = {entry.path: entry.stat().st_mtime for entry in entries if entry.is_dir(follow_symlinks=False)}
         newest = sorted(folders, key=folders.__getitem__)[-most:]
         found = (file.parent for one in newest for file in Path(one).glob(f"{_run('*')}/{SUBMISSION}"))
-        return tuple((run.parent.name, int(run.name[len(_run("")) :])) for run in found if run.name[-1:].isdigit())
+        numbers = ((run.parent.name, run.name.removeprefix(_run(""))) for run in found)
+        return tuple((experiment, int(number)) for experiment, number in numbers if re.fullmatch("[0-9]{1,9}", number))
 
     def environment(self, experiment: str, number: int) -> Path:
         """Command, variables and machine it was sent from."""
