@@ -195,7 +195,7 @@ def test_what_an_evaluation_compiles_is_made_by_itself(lab, tmp_path):
     """Compiled kernels are code, and a run can write to their caches: an evaluation has caches of its own, and they go."""
     (tmp_path / ".cache").mkdir()
     planted = tuned("import judge, kernels, os", "os.makedirs(os.path.dirname(kernels.place), exist_ok=True)",
-                    'open(kernels.place, "w").write("bonus = 0.3")')  # fmt: skip
+                    'open(kernels.place, "w").write("bonus = 0.30")')  # fmt: skip
     campaign(lab, [{"title": "planted", "patch": planted}])
     (lab.root / "kernels.py").write_text(COMPILED)
     (lab.root / "judge.py").write_text(
