@@ -52,6 +52,17 @@ def test_it_says_of_a_commit_what_git_says(odd, kept, run_git):
         run_git(odd, "commit", "-qam", "later")
 
 
+def test_one_that_somebody_stopped_is_not_waited_for(odd, kept):
+    """It would never answer; another takes its place, and the stopped one is gone."""
+    before = objects.objects_at(odd, ["refs/heads/main"])
+    stopped = of_companion()
+    os.kill(stopped, signal.SIGSTOP)
+    while not processes.process_info(stopped).stopped:
+        pass
+    assert objects.objects_at(odd, ["refs/heads/main"]) == before
+    assert of_companion() != stopped
+
+
 def test_folders_lie_in_each_other_as_deep_as_you_like(odd, kept, run_git):
     """An agent makes them as deep as a path may be long, which is deeper than Python calls."""
     run_git(

@@ -78,8 +78,13 @@ class _Resident:
                     end and end.close()
             git.wait()
 
+    def _hears(self, git: "subprocess.Popen[bytes]") -> bool:
+        """Whether it lives and nobody has stopped it: then the answer would never come."""
+        now = processes.process_info(git.pid) if git.poll() is None else None
+        return now is not None and not now.stopped
+
     def _ends(self) -> tuple[IO[bytes], IO[bytes]]:
-        if self._git is None or self._git.poll() is not None:
+        if self._git is None or not self._hears(self._git):
             self.close()
             self._git = processes.talk(self._argv, environment())
         assert self._git.stdin is not None  # noqa: S101 - a pipe was asked for

@@ -94,8 +94,9 @@ def _make(repo: Path, path: Path, commit: str) -> None:
     git_dir = refs.common_dir(repo)
     if not _moved_here(repo, git_dir, path, commit):
         call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
-    if (admin := _registered(git_dir, path)) is not None and (admin / "index").exists():
-        pool.remember(path, admin / "index", commit)
+    if (admin := _registered(git_dir, path)) is not None:
+        with suppress(OSError):  # somebody may delete it now; whoever works in it hears of that
+            pool.remember(path, admin / "index", commit)
 
 
 def _moved_here(repo: Path, git_dir: Path, path: Path, commit: str) -> bool:
