@@ -56,7 +56,7 @@ def test_a_person_finds_an_experiment_steers_and_overrules(browser, address, fin
     page.get_by_role("link", name="night").click()
     page.get_by_label("what the next proposals should take into account").fill("smaller <steps>")
     page.get_by_role("button", name="steer").click()
-    page.get_by_text("recorded; the next brief carries it: smaller <steps>").wait_for()
+    page.get_by_text("no brief follows until it is granted more: autoresearch extend: smaller <steps>").wait_for()
     page.get_by_role("link", name="back").click()
     page.get_by_role("link", name="2", exact=True).click()
     page.get_by_label("the verdict that you give").select_option("crash")

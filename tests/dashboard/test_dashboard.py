@@ -160,7 +160,10 @@ def test_without_a_grant_nothing_can_be_asked_for(finished):
 
 def test_what_is_granted_is_the_verbs_of_the_command_line(finished):
     """Steering has its receipt, a refusal its reason, and each stands in the journal in the person's name."""
-    assert "recorded; the next brief carries it: try less" in act(finished, "steer", "try less").text
+    assert (
+        "no brief follows until it is granted more: autoresearch extend: try less"
+        in act(finished, "steer", "try less").text
+    )
     assert "not yet met" in act(finished, "extend", "2 more experiments").text
     refused = act(finished, "stop")
     assert (refused.status, "nothing to stop" in refused.text) == (409, True)

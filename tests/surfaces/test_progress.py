@@ -4,6 +4,7 @@ import json
 import re
 
 from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.controller import hold_campaign
 from autoresearch.cli.live_view import PlainView
 from autoresearch.experiment.events import ExperimentJudged
 
@@ -31,6 +32,16 @@ def test_a_resumed_campaign_first_says_where_it_stands(lab):
     first, second, *_ = lab.run().stdout.splitlines()
     assert first.endswith("raise the score: maximize score")
     assert "2/4 attempted; latest: #1 baseline keep; best: 0.5 (baseline)" in second
+
+
+def test_a_campaign_that_is_run_while_it_is_paused_says_what_it_waits_for(lab, capsys):
+    """Else `run` prints where the campaign stands and then nothing, for as long as nobody takes the pause back."""
+    lab.run(fault="propose.opened=kill")
+    lab.cli("pause", "lunch")
+    with hold_campaign(lab.root, None):
+        PlainView(Campaign(where=lab.root)).refresh()
+    second = capsys.readouterr().out.splitlines()[1]
+    assert re.search(r"  paused by \S+: lunch; go on with: autoresearch resume; stop condition not yet met: ", second)
 
 
 def test_progress_is_printed_also_while_nothing_happens(ended, capsys):

@@ -118,6 +118,14 @@ def test_a_steer_reaches_the_next_brief_and_a_pause_waits_for_resume(lab):
     assert "smaller [bold]batches[/]" in (lab.folder / "raise-the-learning-rate" / "brief.md").read_text()
 
 
+def test_a_steer_of_an_ended_campaign_says_that_no_brief_follows(lab):
+    """What is said then waits for somebody who grants more."""
+    lab.write(stop="1 experiments")
+    lab.run()
+    said = lab.cli("steer", "smaller").stdout
+    assert "the campaign has ended, so no brief follows until it is granted more: autoresearch extend" in said
+
+
 def test_a_paused_controller_starts_nothing_until_resume(lab):
     """The run in flight goes on and is measured; the next one waits for the word."""
     lab.local(stop="2 experiments")

@@ -189,13 +189,16 @@ class Campaign:
 
     # -- steering -----------------------------------------------------------------------------------------------
 
-    def steer(self, text: str) -> None:
-        """Steer the researchers; it is added to what was said before."""
+    def steer(self, text: str) -> str:
+        """Steer the researchers; it is added to what was said before. Returns what comes of it, in words."""
         if not text.strip():
             raise UsageError("no text given; for example: autoresearch steer 'try smaller batches'")
         opened = self._acting()
         word = happened.Steered(self.clock(), self._clean(text.strip()), self._who())
         consent.record(opened, word, own=bool(self.by))
+        then = "the next brief carries it"
+        ended = "the campaign has ended, so no brief follows until it is granted more: autoresearch extend"
+        return f"recorded; {ended if opened.history.ended else then}"
 
     def pause(self, reason: str = "") -> None:
         """Pause the campaign until `resume`; runs in flight go on."""

@@ -374,6 +374,7 @@ def _text(status: CampaignStatus, last: int, width: int | None) -> str:
 def _progress(status: CampaignStatus) -> str:
     last = next((one for one in status.verdicts if one.index == status.latest), None)
     parts = [
+        f"{status.reason}; go on with: autoresearch resume" if status.state == "paused" else "",
         status.stop,
         f"latest: #{last.index} {last.name} {last.status}" if last else "no verdict yet",
         f"best: {number(status.best)} ({status.best_from})" if status.best is not None else "",

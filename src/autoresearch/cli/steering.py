@@ -367,8 +367,7 @@ def add_steer_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_steer(args: argparse.Namespace) -> int:
     """Record the words; the next brief carries them."""
-    campaign_of(args).steer(args.text)
-    output.say("recorded; the next brief carries it")
+    output.say(campaign_of(args).steer(args.text))
     return 0
 
 

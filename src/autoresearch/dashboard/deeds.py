@@ -59,8 +59,7 @@ class Grant:
                 request = self.campaign.answer(said.get("request"), granted=granted, reason=text)
                 return f"{'approved' if granted else 'denied'} {request}"
             case "steer":
-                self.campaign.steer(text)
-                return f"recorded; the next brief carries it: {text}"
+                return f"{self.campaign.steer(text)}: {text}"
             case "pause":
                 self.campaign.pause(text)
                 return "paused: no new runs start, runs in flight continue"
