@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from typing import NoReturn
 
 import pytest
@@ -50,6 +51,14 @@ def test_it_says_of_a_commit_what_git_says(odd, kept, run_git):
         ]
         (odd / "folder/in/folder").write_text(text)
         run_git(odd, "commit", "-qam", "later")
+
+
+def test_a_commit_needs_no_room_beside_the_repository(odd, kept, monkeypatch):
+    """Nothing can be written where temporary files lie, as when runs have filled that disk: git is told another way."""
+    who, head = Identity("Ada", "ada@example.org"), refs.head_commit(odd)
+    wanted = commits.commit_tree(odd, f"{head}^{{tree}}", [head], "later", who, 1_700_000_000)
+    monkeypatch.setattr(tempfile, "tempdir", str(odd / "no such folder"))
+    assert commits.commit_tree(odd, f"{head}^{{tree}}", [head], "later", who, 1_700_000_000) == wanted
 
 
 def test_one_that_somebody_stopped_is_not_waited_for(odd, kept):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import IO
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import companion, refs
@@ -135,11 +136,18 @@ def _companions_commit(
         content = "\n".join(head).encode() + b"\n\n" + text
     except UnicodeEncodeError:
         return None
-    with NamedTemporaryFile(prefix="autoresearch-commit-") as file:
-        file.write(content)
-        file.flush()
-        told = companion.answer(common, _STORE, os.fsencode(file.name) + b"\n", lambda told: told.readline().decode())
+    try:
+        with NamedTemporaryFile(prefix="autoresearch-commit-") as file:
+            file.write(content)
+            file.flush()
+            told = companion.answer(common, _STORE, os.fsencode(file.name) + b"\n", _hear_line)
+    except OSError:  # that disk is full, for example: git itself needs no file for it
+        return None
     return told.strip() if told and is_hash(told.strip()) else None
+
+
+def _hear_line(told: IO[bytes]) -> str:
+    return told.readline().decode()
 
 
 @dataclass(frozen=True)
