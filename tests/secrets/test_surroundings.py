@@ -47,6 +47,7 @@ SURROUNDINGS = {
     "unicode": r"a\u003d{}", "printable": "x=3D{}=20", "time": "12:00:00Z{}", "time with parts": "12:00:00.123456{}", "date": "2026-11-24{}",
     "entity": "&quot;{}&quot;", "glued digits": "1732432432{}", "underscore": "x_{}", "quotes": "'{}'", "array": '["{}","b"]',
     "letters of others": "é{}é", "signs of others": "日{}日", "no width": "x\u200b{}\u200b", "NUL": "x\0{}\0",
+    "told as title": "\x1b]0;{}\x07", "told as link": "\x1b]8;;https://x/?k={}\x1b\\here\x1b]8;;\x1b\\", "title cut off": "\x1b]2;{}",
 }  # fmt: skip
 
 

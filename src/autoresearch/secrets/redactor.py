@@ -26,6 +26,8 @@ _LONGEST_TOKEN = 512
 _DEEPEST = 2
 _CODED = re.compile(r"\\(?:x|u00)[0-9a-fA-F]{2}|\\[0-3][0-7]{2}|%[0-9a-fA-F]{2}|&#")
 """Codes that spelt codes have left."""
+_TITLE = re.compile(r"(?<=\x1b\])[^\x07\x1b\r\n]+")
+"""What a terminal is told for its title or as a link: no width in a line, and yet a text of its own."""
 _RUN = re.compile(f"{DONE}+")
 
 _GLUE = r"(?P<glue>\\?[\"']?[ \t]{0,4}(?:=>|:=|[:=])[ \t]{0,4}|(?P<space>\\?[\"']?,? +))"
@@ -99,6 +101,8 @@ class Redactor:
     def clean_piece(self, text: str) -> str:
         """The same for a text whose lines are none of them too long to look at as a whole."""
         text = text.replace(DONE, "?") if DONE in text else text
+        if "\x1b]" in text:
+            text = _TITLE.sub(lambda found: self.clean_piece(found[0]), text)
         lines = without_colour(text)
         plain = in_ascii(lines.text)
         masked = _fill(self._mask(lines.text, plain, lines.gaps), self._scattered.spans(plain, lines=True))
