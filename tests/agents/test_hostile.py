@@ -133,12 +133,13 @@ def test_no_half_of_a_secret_is_left_where_words_are_cut(bench, monkeypatch):
     said = {
         "title": "x" * 100 + bench.SECRET,
         "rationale": "y" * 990 + bench.SECRET,
+        "watch": ["w" * 490 + bench.SECRET],
         "learned": [{"kind": "helped", "text": "z" * 180 + bench.SECRET, "ideas": [1]}],
     }
     script = f"cat > \"$AUTORESEARCH_ANSWER\" <<'END'\n{json.dumps(said)}\nEND\necho y >> notes.txt"
     hypothesis = bench.ask(script)
     (bill,) = bench.made.bills()
-    for text in (hypothesis.title, hypothesis.rationale, bill.learned[0].text):
+    for text in (hypothesis.title, hypothesis.rationale, hypothesis.watch[0], bill.learned[0].text):
         assert bench.SECRET[:6] not in text
 
 
