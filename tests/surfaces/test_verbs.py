@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -215,6 +217,17 @@ def test_a_title_cannot_steer_the_terminal(lab):
     told = lab.run().stdout + lab.cli("status").stdout + lab.cli("show", "2").stdout + lab.cli("ledger").stdout
     assert "\x1b" not in told
     assert "[red]all[/red]" in told
+
+
+def test_a_diff_of_a_file_with_two_characters_at_its_line_ends_applies_as_it_is_shown(lab):
+    """A carriage return that ends a line is a part of the file; alone it could overwrite what was shown."""
+    patch = "--- /dev/null\n+++ b/notes.txt\n@@ -0,0 +1,2 @@\n+one\r\n+t\rwo\r\n"
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "notes", "patch": patch}]))
+    lab.write(stop="2 experiments")
+    lab.run()
+    argv = [sys.executable, "-m", "autoresearch", "diff", "2"]
+    shown = subprocess.run(argv, cwd=lab.root, check=True, stdout=subprocess.PIPE).stdout
+    assert b"\n+one\r\n+t\xef\xbf\xbdwo\r\n" in shown
 
 
 def test_plan_says_what_a_stop_rule_counts_and_when_it_ends(lab):

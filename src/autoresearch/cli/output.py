@@ -44,13 +44,16 @@ def be_quiet() -> None:
 
 
 def say(text: str = "") -> None:
-    """One line or block for a person; what could steer a terminal (an escape in a title) is made visible."""
+    """One line or block for a person; what could steer a terminal (an escape in a title) is made visible.
+
+    Not so a line end of two characters: a diff of such a file is to apply as it is shown.
+    """
     if not _QUIET:
         _write(text)
 
 
 def _write(text: str) -> None:
-    show(f"{text.translate(CONTROLS)}\n")
+    show("\r\n".join(part.translate(CONTROLS) for part in f"{text}\n".split("\r\n")))
 
 
 def show(text: str) -> None:
