@@ -15,6 +15,8 @@ from autoresearch.git import commits as git_commit
 from autoresearch.git import diffs
 from autoresearch.guards.scope import Scope, breaches
 from autoresearch.machine import sandbox
+from autoresearch.researchers.agent import transcript
+from autoresearch.secrets import environment
 from autoresearch.testing.user_files import Snapshot, difference
 
 
@@ -141,6 +143,17 @@ def test_no_half_of_a_secret_is_left_where_words_are_cut(bench, monkeypatch):
     (bill,) = bench.made.bills()
     for text in (hypothesis.title, hypothesis.rationale, hypothesis.watch[0], bill.learned[0].text):
         assert bench.SECRET[:6] not in text
+
+
+def test_no_half_of_a_secret_is_left_where_a_long_log_is_cut(bench, monkeypatch):
+    """Across the end of what is kept of its beginning, and the beginning of what is kept of its end."""
+    monkeypatch.setenv("WANDB_API_KEY", bench.SECRET)
+    half, cut = transcript.shortened("a" * (1 << 20), str).index("\n"), len(bench.SECRET) // 2
+    long = "a" * (half - cut) + bench.SECRET + "b" * (1 << 20) + bench.SECRET + "c" * (half - cut)
+    told = transcript.shortened(long, environment.of_repository(bench.root).clean)
+    assert "characters left out" in told
+    assert bench.SECRET[:cut] not in told
+    assert bench.SECRET[-cut:] not in told
 
 
 def test_instructions_planted_in_words_stay_one_line_of_data(bench):

@@ -285,9 +285,8 @@ class AgentResearcher:
     def _record(self, index: int, result: Result, outcome: str, why: str = "") -> None:
         """Put the call on the bill, add it to `agent.json`, and what it printed to `agent.log`, without secrets."""
         self._bill(result, outcome, plain(self._redactor().clean(why)))
-        outcome = f"{outcome}: {why}"[:500] if why else outcome
-        place = self.evidence(index)
-        file, clean = place / "agent.json", self._redactor().clean
+        place, clean = self.evidence(index), self._redactor().clean
+        outcome, file = clean(f"{outcome}: {why}" if why else outcome)[:500], place / "agent.json"
         try:
             document = json.loads(file.read_bytes())
         except (OSError, ValueError):
@@ -300,7 +299,7 @@ class AgentResearcher:
                 "at": result.at, "seconds": ending.wall_s, "ending": ending.word, "reason": ending.reason,
                 "exit_code": ending.code, "processes_ended": ending.ended, "tokens_in": said.tokens_in,
                 "tokens_out": said.tokens_out, "cost_usd": said.cost_usd, "turns": said.turns,
-                "model": said.model, "outcome": clean(outcome), "error": clean(plain(said.error)),
+                "model": said.model, "outcome": outcome, "error": plain(clean(said.error)),
                 **({"asked": asked} if asked else {}),
                 **({"dry_runs": [clean(one) for one in result.dry_runs]} if result.dry_runs else {}),
             }
@@ -308,7 +307,7 @@ class AgentResearcher:
         disk.replace(file, as_json(document))
         with (place / "agent.log").open("a", encoding="utf-8", errors="replace") as log:
             for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
-                log.write(f"== call {len(document['calls'])}, {name}\n{clean(transcript.shortened(text))}\n")
+                log.write(f"== call {len(document['calls'])}, {name}\n{transcript.shortened(text, clean)}\n")
 
     def _record_trouble(self, result: Result, words: str) -> None:
         """Troubles belong to no experiment: the last one is kept in the researcher's own folder."""

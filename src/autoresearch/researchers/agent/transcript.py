@@ -7,7 +7,7 @@ again.
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -272,6 +272,7 @@ _GROW = (*_COUNTED, "cost_usd", "turns", "text")
 _FIELDS = (*_COUNTED, "cost_usd", "turns", "text", "error", "status", "code", "model")
 _MOST_FILE = 32 << 20
 _MOST_ASKED = 200
+_BEYOND = 1 << 14
 _MOST_KEPT = 256 * 1024
 _STOPS = {"refusal": "refusal", "max_tokens": "its answer grew too long", "cost": "budget exceeded"}
 
@@ -368,9 +369,13 @@ def _money(value: Any) -> float | None:
     return number if 0 <= number < 1e6 else None
 
 
-def shortened(text: str) -> str:
-    """What a program printed, without the middle of what is longer than anybody reads."""
+def shortened(text: str, clean: Callable[[str], str]) -> str:
+    """What a program printed, without secrets and without the middle of what is longer than anybody reads.
+
+    Cleaned beyond the cuts, so that no half of a secret ends there.
+    """
     if len(text) <= _MOST_KEPT:
-        return text
+        return clean(text)
     half = _MOST_KEPT // 2
-    return f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
+    begin, end = clean(text[: half + _BEYOND])[:half], clean(text[-half - _BEYOND :])[-half:]
+    return f"{begin}\n[{len(text) - 2 * half} characters left out]\n{end}"
