@@ -169,7 +169,8 @@ def test_a_campaign_that_has_not_begun_has_nothing_to_steer(lab, words):
 def test_beside_a_campaign_that_has_not_begun_one_that_has_is_named(finished):
     """Whoever planned the next night already still finds the result of the last."""
     planned = finished.cli("plan", "--from", "night", "--campaign", "next", "--base", "HEAD", "--stop", "2 experiments")
-    assert planned.returncode == 0, planned.stderr
+    assert "by which it goes on from night" in planned.stdout
+    assert "next: planned (start it with: autoresearch run)" in finished.cli("status").stdout
     assert "one that has begun is named like this: --campaign night" in finished.refused("adopt")
 
 

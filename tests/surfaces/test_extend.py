@@ -120,7 +120,7 @@ def test_a_grant_of_nothing_is_refused_and_a_pause_outlasts_a_grant(lab):
     """Empty words are not the default rule; who has paused it has not been asked whether it may run."""
     lab.write(stop="2 experiments")
     lab.run()
-    lab.cli("pause", "the cluster is needed")
+    assert "it has ended, and nothing starts either when more is granted" in lab.cli("pause", "wait").stdout
     assert "nothing is granted" in lab.refused("extend", "")
     assert "nothing is granted" in lab.refused("extend", "more")
     assert lab.cli("extend", "2 more experiments").returncode == 0

@@ -200,9 +200,12 @@ class Campaign:
         ended = "the campaign has ended, so no brief follows until it is granted more: autoresearch extend"
         return f"recorded; {ended if opened.history.ended else then}"
 
-    def pause(self, reason: str = "") -> None:
-        """Pause the campaign until `resume`; runs in flight go on."""
-        self._acting(ends=True).journal.append(happened.Paused(self.clock(), self._clean(reason), self._who()))
+    def pause(self, reason: str = "") -> str:
+        """Pause the campaign until `resume`; runs in flight go on. Returns what that means now, in words."""
+        opened = self._acting(ends=True)
+        opened.journal.append(happened.Paused(self.clock(), self._clean(reason), self._who()))
+        ended = "it has ended, and nothing starts either when more is granted"
+        return f"paused: {ended if opened.history.ended else 'no new runs start, runs in flight continue'}"
 
     def resume(self) -> None:
         """Let a paused or stopped campaign go on."""

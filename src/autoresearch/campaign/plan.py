@@ -230,7 +230,7 @@ def _text(plan: Plan, width: int | None) -> str:
     objective = survey.objective
     rows = [
         ("campaign", campaign.campaign),
-        ("repository", f"{plan.root} on {plan.branch or 'a detached HEAD'}, from commit {plan.base_commit[:7]}"),
+        ("repository", f"{plan.root}{_whence(plan)}"),
         ("local changes", _changes(plan)),
         ("recipe", " <- ".join(survey.lineage) or campaign.recipe or "none"),
         ("objective", f"{objective.goal}: {objective.direction} {objective.metric}"),
@@ -261,6 +261,13 @@ def _text(plan: Plan, width: int | None) -> str:
 
 
 _REHEARSAL = "a short run with a validation goes before the baseline, and is judged by nobody (run.rehearsal)"
+
+
+def _whence(plan: Plan) -> str:
+    """Where the campaign begins; what is checked out has no part in one that goes on from another."""
+    if plan.campaign.follows:
+        return f", from commit {plan.base_commit[:7]}, by which it goes on from {plan.campaign.follows}"
+    return f" on {plan.branch or 'a detached HEAD'}, from commit {plan.base_commit[:7]}"
 
 
 def _changes(plan: Plan) -> str:

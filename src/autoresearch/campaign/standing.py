@@ -257,6 +257,8 @@ def _reason(history: History, *, held: bool) -> str:
         return history.stop.reason
     if history.paused:
         return f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}"
+    if not history.started:
+        return "start it with: autoresearch run"
     return history.left.reason if history.left and not held else ""
 
 

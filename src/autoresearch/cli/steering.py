@@ -322,8 +322,7 @@ def add_pause_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_pause(args: argparse.Namespace) -> int:
     """Ask the controller to pause."""
-    campaign_of(args).pause(args.reason)
-    output.say("paused: no new runs start, runs in flight continue; undo with: autoresearch resume")
+    output.say(f"{campaign_of(args).pause(args.reason)}; undo with: autoresearch resume")
     return 0
 
 

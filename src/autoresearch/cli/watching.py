@@ -134,8 +134,7 @@ def _done(campaign: Campaign, key: str) -> str:
         case "approve" | "deny" as verb:
             return _answered(campaign, verb)
         case "pause":
-            campaign.pause()
-            return "paused: no new runs start, runs in flight continue; r resumes"
+            return f"{campaign.pause()}; r resumes"
         case "resume":
             campaign.resume()
             return "resumed"

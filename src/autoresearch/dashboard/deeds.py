@@ -61,8 +61,7 @@ class Grant:
             case "steer":
                 return f"{self.campaign.steer(text)}: {text}"
             case "pause":
-                self.campaign.pause(text)
-                return "paused: no new runs start, runs in flight continue"
+                return self.campaign.pause(text)
             case "resume":
                 self.campaign.resume()
                 return (
