@@ -105,6 +105,18 @@ def test_numbers_are_spelled_so_that_yaml_of_both_kinds_json_and_python_read_the
     assert [read(spell(value)) for read in (float, yaml.safe_load, json.loads)] == [value] * 3
 
 
+def test_what_stands_for_false_in_a_file_does_so_in_an_override(tree):
+    """`no` beside a `yes` is no text, which would be true; what the two kinds of YAML read as two numbers is refused."""
+    text = "on_policy: yes\nname: no-op\nmask: 012\nclock: 1:30\n"
+    (tree / "c.yaml").write_text(text)
+    knobs.edit_document(tree, "c.yaml", ["on_policy=no", "name=off"])
+    found = yaml.safe_load((tree / "c.yaml").read_text())
+    assert (found["on_policy"], found["name"]) == (False, "off")
+    for word in ("mask=017", "clock=2:45"):
+        with pytest.raises(RecipeError, match="write a decimal number"):
+            knobs.edit_document(tree, "c.yaml", [word])
+
+
 @pytest.mark.parametrize("wrong", [{"lr": 3}, {"lr": {"flag": "--lr", "env": "LR"}}, {"lr": {"flag": "--lr", "tpye": "x"}},
                                    {"lr": {"constant": "LR"}}, {"lr": {"flag": "--lr", "type": "number"}}])  # fmt: skip
 def test_a_knob_that_is_not_understood_is_refused(wrong):

@@ -28,6 +28,7 @@ PLACES = ("flag", "argument", "env", "constant", "key")
 KINDS = ("float", "int", "bool", "str")
 _ELSEWHERE = ("flag", "argument", "env")
 _SHELL = (".sh", ".bash")
+_YES_OR_NO = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 def read_knobs(document: Mapping[str, Any]) -> tuple[ScriptKnob, ...]:
@@ -230,7 +231,8 @@ def edit_document(tree: Path, path: str, overrides: Sequence[str]) -> bool:
         # The editor brings the whole recipe language along; a target without overrides does not need it.
         from autoresearch.targets.recipe.edit import apply_overrides  # noqa: PLC0415
 
-        return apply_overrides(tree / path, [_respelled(one) for one in overrides])
+        known = dict(flat(read_document(tree, path)))
+        return apply_overrides(tree / path, [_respelled(one, known) for one in overrides])
     read_document(tree, path)
     before = (tree / path).read_bytes()
     edits = {".json": json_text.edit_text, ".toml": toml_text.edit_text}
@@ -241,11 +243,18 @@ def edit_document(tree: Path, path: str, overrides: Sequence[str]) -> bool:
     return after != before
 
 
-def _respelled(override: str) -> str:
-    """A float such as `1e-3`, which YAML 1.1 takes for a text, as all readers take it."""
+def _respelled(override: str, known: Mapping[str, object]) -> str:
+    """What YAML 1.1 or an override takes for a text, and its writer does not, as all readers take it: `1e-3`, `no`."""
     key, _, said = override.partition("=")
-    bare = re.fullmatch(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+", said.strip())
-    return f"{key}={spell(float(said))}" if bare and math.isfinite(float(said)) else override
+    word, before = said.strip(), known.get(key.lstrip("+"))
+    if isinstance(before, bool) and word.lower() in _YES_OR_NO:
+        return f"{key}={_YES_OR_NO[word.lower()]}"
+    if isinstance(before, int | float) and re.fullmatch(r"[-+]?(?:0[0-9]+|\d+(?::\d+)+)", word):
+        raise RecipeError(
+            f"{override}: YAML 1.1 and 1.2 read {word} differently; write a decimal number, or quote a text"
+        )
+    bare = re.fullmatch(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+", word)
+    return f"{key}={spell(float(word))}" if bare and math.isfinite(float(word)) else override
 
 
 def _found(knob: ScriptKnob, content: bytes) -> tuple[object, ast.expr]:
