@@ -10,7 +10,7 @@ from autoresearch.campaign.by_hand import Onlooker
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.status import DrivenExperiment
 from autoresearch.errors import HeldError
-from autoresearch.experiment.events import ExperimentJudged
+from autoresearch.experiment.events import ExperimentJudged, ExperimentOpened
 from autoresearch.machine.turns import SharedTurn
 
 
@@ -50,6 +50,23 @@ def test_others_are_opened_run_dropped_and_judged_while_one_is_followed(lab):
     assert sorted(measured) == sorted(set(measured))
     told = "".join(page.read_text() for page in lab.root.glob("session/*/timeline.md"))
     assert [told.count(words) for words in ("opened attempt 4 by hand", "four: discard", "two--1: score")] == [1, 1, 1]
+
+
+def test_what_is_opened_beside_a_follower_counts(lab):
+    """Whoever opens one by hand follows no run and starts no controller: it is somebody's word all the same."""
+    lab.local(parallel=2)
+    Campaign(where=lab.root).approve()
+    begin(lab, "two")
+    heard = []
+    with ThreadPoolExecutor(1) as hands:
+        running = hands.submit(lambda: verbs(lab).run(2, Onlooker(listen=heard.append, poll_s=0.01)))
+        lab.until(lambda: lab.journal("run_started"), "a run")
+        begin(lab, "three", 0.3)
+        lab.until(lambda: any(isinstance(one, ExperimentOpened) and one.index == 3 for one in heard), "word of it")
+        lab.gate.touch()
+        assert running.result(120).state in {"measured", "keep", "discard"}
+    assert "does not count" not in (lab.folder / "journal.jsonl").read_text()
+    assert verbs(lab).drop(3, "not now").status == "discard"
 
 
 def test_who_came_first_leads_and_the_next_one_after_it(tmp_path):

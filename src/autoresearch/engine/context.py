@@ -24,6 +24,7 @@ from autoresearch.experiment.events import (
     RunEnded,
     RunMeasured,
     RunPlanned,
+    RunSubmitted,
     Steered,
     StopRequested,
     VerdictOverruled,
@@ -226,6 +227,7 @@ class Context:
     others: bool = False
     followed: Predecessor | None = None
     _said: list[str] = field(default_factory=list)
+    _own_runs: set[str] = field(default_factory=set)
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
     _counted: list[int | None] | None = None
@@ -239,6 +241,8 @@ class Context:
                 again and nothing is done that only this line tells of; the next that lasts takes it along.
         """
         self._said.append(dump(event))
+        if isinstance(event, RunSubmitted):
+            self._own_runs.add(event.run_id)
         self.journal.append(event, lasting=lasting)
         self.hear()
 
@@ -273,11 +277,13 @@ class Context:
         if (said := dump(event)) in self._said:
             self._said.remove(said)
             return True
-        if self.shares and isinstance(event, ControllerStarted):
-            self.others = True
+        if self.shares:  # who opens one by hand, or hands one in, does so beside whoever follows runs
+            self.others = self.others or isinstance(event, ControllerStarted)
+            mine = isinstance(event, RunEnded | RunMeasured) and event.run_id in self._own_runs
+            return self.others or not mine
         disowns = isinstance(event, Noted) and DISOWNED in event.details
         begun = isinstance(event, CampaignStarted) and event == self.history.started
-        return self.others or begun or (isinstance(event, _ANYBODYS) and not disowns)
+        return begun or (isinstance(event, _ANYBODYS) and not disowns)
 
     def _disown(self, event: Event, digest: str) -> None:
         """Say that a line is nobody's word, for whoever reads the journal from now on."""
