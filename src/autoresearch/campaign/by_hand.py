@@ -28,7 +28,7 @@ from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.git import refs
-from autoresearch.machine import disk, lock_owner, processes
+from autoresearch.machine import disk, lock_owner
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.machine.turns import SharedTurn
 from autoresearch.ports.target import Rehearsable
@@ -126,7 +126,7 @@ class ByHand:
     def following(self, index: int, process_id: int | None = None) -> bool:
         """Whether somebody follows an experiment's runs, or a process that `detach` has started is about to."""
         paths = finding.find(self.where, self.name)
-        return finding.followed(paths, index) or (process_id is not None and processes.is_running(process_id))
+        return finding.followed(paths, index) or (process_id is not None and lock_owner.is_running(process_id))
 
     def judge(self, index: int, onlooker: Onlooker = Onlooker()) -> Judged:
         """The verdict of the campaign's policy, with row, note, session memory and report; twice is fine.

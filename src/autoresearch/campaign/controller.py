@@ -33,7 +33,7 @@ from autoresearch.experiment.events import Event
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import companion, refs, worktree
-from autoresearch.machine import disk, processes, turns
+from autoresearch.machine import disk, lock_owner, processes, turns
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.turns import SharedTurn
 from autoresearch.ports.target import Saver
@@ -163,7 +163,7 @@ def detach(paths: CampaignPaths, *words: str, poll_s: float) -> int:
 def await_begin(process_id: int, at_work: Callable[[], bool]) -> None:
     """Wait until a detached controller works or is gone: who watches at once would be told that nobody does."""
     until = time.monotonic() + _BEGINS_S
-    while processes.is_running(process_id) and not at_work() and time.monotonic() < until:
+    while lock_owner.is_running(process_id) and not at_work() and time.monotonic() < until:
         time.sleep(0.1)
 
 

@@ -96,6 +96,11 @@ def space() -> str:
         return ""
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process; a zombie is none."""
+    return _born(pid) >= 0
+
+
 def _born(pid: int) -> int:
     """Start of a process in clock ticks since boot: -1 when there is none or it is a zombie, 0 when it is not told."""
     try:

@@ -329,11 +329,6 @@ def run(
     return Completed(done.returncode, done.stdout, done.stderr)
 
 
-def is_running(process_id: int) -> bool:
-    """Whether a process that `start` made is still there."""
-    return (PROC / str(process_id)).exists()
-
-
 def start(
     argv: Sequence[str],
     *,
