@@ -28,6 +28,15 @@ from autoresearch.run.job import JobState, JobStatus
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
+def until(found: Callable[[], Any], patience_s: float = 300.0) -> Any:
+    """Wait for something to become true, and return it."""
+    limit = time.monotonic() + patience_s
+    while not (value := found()):
+        assert time.monotonic() < limit, "it did not come"
+        time.sleep(0.02)
+    return value
+
+
 @contextmanager
 def locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Hold a file's lock."""

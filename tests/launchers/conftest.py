@@ -9,15 +9,33 @@ import pytest
 from tests.launchers.clusters import double, double_session, no_pyxis, ray_address, slurm, slurm_session
 from tests.launchers.kube_server import kube, kube_session
 
+from autoresearch.machine import processes
 from autoresearch.ports.launcher import Launcher
-from autoresearch.run.job import Job
-from autoresearch.testing.launchers import JobFactory
+from autoresearch.run.job import Job, JobState
+from autoresearch.testing.launchers import JobFactory, settle
 
 __all__ = ["double", "double_session", "kube", "kube_session", "no_pyxis", "ray_address", "slurm", "slurm_session"]
 
 
 WAIT = "until [ -e go ]; do sleep 0.02; done"
 """What a job runs that is to live until the fixture `go` is called."""
+
+
+def gone(pid: int) -> bool:
+    """Whether nothing works under this number any more."""
+    left = processes.process_info(pid)
+    return left is None or left.dead
+
+
+def is_named_and_ended(launcher: Launcher, wanted: Job) -> None:
+    """A job leaves a daemon and kills its supervisor: the daemon is named, and gone when the job is cancelled."""
+    job_id = launcher.submit(launcher.plan(wanted))
+    assert settle(launcher, job_id).state is JobState.VANISHED
+    pid = int(Path(wanted.directory, "daemon").read_text())
+    assert f"process {pid} (sleep)" in launcher.leftovers(job_id)
+    launcher.cancel(job_id)
+    assert launcher.leftovers(job_id) == ()
+    assert gone(pid)
 
 
 @pytest.fixture

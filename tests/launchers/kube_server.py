@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -15,18 +15,9 @@ from urllib.error import HTTPError
 import pytest
 import yaml
 
-from .clusters import TOOLS, why_no_kubernetes
+from .clusters import TOOLS, until, why_no_kubernetes
 
 CACHE = Path(os.environ.get("AUTORESEARCH_TEST_CACHE", "/tmp/autoresearch-test-cache")) / "kubernetes"
-
-
-def until(found: Callable[[], Any], patience_s: float = 300.0) -> Any:
-    """Wait for something to become true, and return it."""
-    limit = time.monotonic() + patience_s
-    while not (value := found()):
-        assert time.monotonic() < limit, "it did not come"
-        time.sleep(0.1)
-    return value
 
 
 class KubeServer:

@@ -2,14 +2,14 @@
 
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from tests.launchers.conftest import WAIT
+from tests.launchers.clusters import until
+from tests.launchers.conftest import WAIT, gone, is_named_and_ended
 
 from autoresearch.launchers.local import LocalLauncher
-from autoresearch.machine import control_group, processes
+from autoresearch.machine import control_group
 from autoresearch.run.job import JobState
 from autoresearch.testing.launchers import settle
 
@@ -29,21 +29,10 @@ def group_of(wanted) -> Path:
     return Path(json.loads(Path(wanted.folder, "supervisor.json").read_text())["group"])
 
 
-def gone(pid: int) -> bool:
-    left = processes.process_info(pid)
-    return left is None or left.dead
-
-
 def test_what_wiped_all_traces_and_outlives_its_supervisor_is_found(launcher, job):
     """Nothing else knows of it: it is named, ended, and its group goes with it."""
     wanted = job(f"({DAEMON}) </dev/null >/dev/null 2>&1 & until test -e daemon; do sleep 0.02; done; kill -KILL $PPID")
-    job_id = launcher.submit(launcher.plan(wanted))
-    assert settle(launcher, job_id).state is JobState.VANISHED
-    pid = int(Path(wanted.directory, "daemon").read_text())
-    assert f"process {pid} (sleep)" in launcher.leftovers(job_id)
-    launcher.cancel(job_id)
-    assert launcher.leftovers(job_id) == ()
-    assert gone(pid)
+    is_named_and_ended(launcher, wanted)
     assert not group_of(wanted).exists()
 
 
@@ -55,8 +44,7 @@ def test_a_group_goes_with_its_run_whatever_groups_that_made(launcher, job, go):
     Path(wanted.directory).mkdir(exist_ok=True)
     Path(wanted.directory, "mount").write_text(str(above).removesuffix(place).rstrip("/"))
     job_id = launcher.submit(launcher.plan(wanted))
-    while not Path(wanted.directory, "daemon").exists():
-        time.sleep(0.02)
+    until(Path(wanted.directory, "daemon").exists)
     daemon, group = int(Path(wanted.directory, "daemon").read_text()), group_of(wanted)
     inside = control_group.members(str(group))
     assert daemon in inside

@@ -2,12 +2,12 @@
 
 import shutil
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.launchers.clusters import until
 from tests.launchers.conftest import WAIT
 
 from autoresearch.errors import LauncherError
@@ -41,15 +41,6 @@ class TestRayJobs(ProcessContract):
 def make(tmp_path, double):
     """Makes launchers on one campaign folder; a plain Job is quickest."""
     return lambda **options: KubernetesLauncher({**SITE, "kind": "job", **options}, tmp_path / "campaign")
-
-
-def until(found, patience_s=200.0):
-    """Wait for something to become true, and return it."""
-    limit = time.monotonic() + patience_s
-    while not (value := found()):
-        assert time.monotonic() < limit
-        time.sleep(0.02)
-    return value
 
 
 def state_of(launcher, job_id):

@@ -14,7 +14,8 @@ from autoresearch.launchers.kubernetes.launcher import KubernetesLauncher
 from autoresearch.run.job import JobState
 from autoresearch.testing.launchers import settle
 
-from .kube_server import Kubelet, until
+from .clusters import until
+from .kube_server import Kubelet
 
 pytestmark = [pytest.mark.full, pytest.mark.kubernetes]
 NUMBERS = itertools.count()

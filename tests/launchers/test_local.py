@@ -12,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from tests.launchers.conftest import WAIT
+from tests.launchers.conftest import WAIT, is_named_and_ended
 
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local import LocalLauncher
-from autoresearch.machine import gpus, processes
+from autoresearch.machine import gpus
 from autoresearch.machine.processes import run
 from autoresearch.run.job import JobState, Resources
 from autoresearch.testing.launchers import JobFactory, ProcessContract, settle
@@ -338,14 +338,7 @@ def test_what_wiped_its_environment_and_outlives_its_supervisor_is_found_where_i
     """A daemon of its own session, with nothing in its environment, in the run's worktree: it is named, and ended."""
     daemon = "env -i setsid sh -c 'sleep 300 & echo $! > daemon.new; mv daemon.new daemon'"
     wanted = job(f"({daemon}) </dev/null >/dev/null 2>&1 & until test -e daemon; do sleep 0.02; done; kill -KILL $PPID")
-    job_id = launcher.submit(launcher.plan(wanted))
-    assert settle(launcher, job_id).state is JobState.VANISHED
-    pid = int(Path(wanted.directory, "daemon").read_text())
-    assert f"process {pid} (sleep)" in launcher.leftovers(job_id)
-    launcher.cancel(job_id)
-    assert launcher.leftovers(job_id) == ()
-    left = processes.process_info(pid)
-    assert left is None or left.dead
+    is_named_and_ended(launcher, wanted)
 
 
 def test_a_run_of_another_process_namespace_is_known_by_its_files(launcher, job, monkeypatch):
