@@ -121,9 +121,10 @@ FORGED = {
         "builtins.print = lambda *a, **k: sys.stdout.write('score: 0.9\\n')",
     ),
     "piped through a rewriter": (
-        "import os, subprocess",
+        "import atexit, os, subprocess, sys",
         'editor = subprocess.Popen(["sed", "s/: .*/: 0.9/"], stdin=subprocess.PIPE)',
         "os.dup2(editor.stdin.fileno(), 1)",
+        "atexit.register(lambda: (sys.stdout.flush(), os.close(1), editor.stdin.close(), editor.wait()))",
     ),
     "rewritten by the stream": (
         "import io, sys",
